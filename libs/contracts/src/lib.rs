@@ -6,7 +6,12 @@ macro_rules! area {
         /// Generated from `proto/sunbid`.
         pub mod $area {
             pub mod v1 {
-                include!(concat!(env!("OUT_DIR"), "/sunbid.", stringify!($area), ".v1.rs"));
+                include!(concat!(
+                    env!("OUT_DIR"),
+                    "/sunbid.",
+                    stringify!($area),
+                    ".v1.rs"
+                ));
             }
         }
     };
