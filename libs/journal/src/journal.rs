@@ -12,7 +12,7 @@ use crate::command::{Behind, Command, Committed, Entry, EntryRef, Head, StreamSt
 use crate::db::{Db, Migration, Val};
 use crate::error::{CommitError, OpenError, ReadError};
 use crate::rows::{self, blob, int};
-use crate::writer::{Job, Writer};
+use crate::writer::{Job, Writer, check_scope};
 
 const MIGRATIONS: &[Migration] = &[Migration {
     version: 1,
@@ -97,6 +97,7 @@ impl Journal {
     /// Decides a command and commits what it brings about. Answers after the data are on the disk.
     /// If the future is dropped the command may still take effect, once.
     pub async fn commit(&self, command: Command) -> Result<Committed, CommitError> {
+        check_scope(&command.scope)?;
         let queue = self
             .shared
             .queue

@@ -102,6 +102,8 @@ pub(crate) const FIRST_HEADS: &str = concat!(
     head_columns!(),
     " FROM journal_head ORDER BY log_id LIMIT $1"
 );
+pub(crate) const LOG_IDS: &str =
+    "SELECT log_id FROM journal_head WHERE log_id > $1 ORDER BY log_id LIMIT $2";
 pub(crate) const ENTRIES: &str = concat!(
     "SELECT ",
     entry_columns!(),

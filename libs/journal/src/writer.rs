@@ -19,6 +19,7 @@ use crate::db::{Db, Tx};
 use crate::error::{CommitError, ReadError};
 use crate::journal::Settings;
 use group::Group;
+pub(crate) use group::check_scope;
 use store::Needs;
 
 pub(crate) type Answer = oneshot::Sender<Result<Committed, CommitError>>;

@@ -176,9 +176,6 @@ impl Group {
         if head.is_some_and(|head| head.closed) && !command.allow_closed {
             return Err(CommitError::Closed(self.log));
         }
-        if head.is_none() {
-            check_scope(&command.scope)?;
-        }
         let clock = writer.clock.now();
         let now = head.map_or(clock, |head| head.last.max(clock));
         let outcome = {
@@ -510,7 +507,7 @@ fn guard<T>(work: impl FnOnce() -> T) -> Result<T, CommitError> {
     })
 }
 
-fn check_scope(scope: &str) -> Result<(), CommitError> {
+pub(crate) fn check_scope(scope: &str) -> Result<(), CommitError> {
     if scope.len() > LONGEST_SCOPE || scope.contains('\0') {
         return Err(CommitError::Invalid(format!(
             "the scope of a log is at most {LONGEST_SCOPE} bytes without a zero byte"
