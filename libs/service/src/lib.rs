@@ -1,1 +1,29 @@
-//! (being built)
+//! What every service needs and none may write twice: the way a command is committed, who calls,
+//! who may, errors as statuses, following other logs, clients, clocks and starting.
+//! Knows no area's business.
+
+pub mod access;
+pub mod authentication;
+pub mod caller;
+pub mod clock;
+pub mod follow;
+pub mod keys;
+pub mod language;
+pub mod ledger;
+pub mod log_service;
+pub mod names;
+pub mod page;
+pub mod peers;
+pub mod problem;
+pub mod revocation;
+pub mod setting;
+pub mod token;
+
+pub use caller::Caller;
+pub use follow::FollowedEntry;
+pub use keys::Keys;
+pub use language::Language;
+pub use ledger::{Decided, Step};
+pub use peers::Peers;
+pub use problem::Problem;
+pub use setting::{Setting, StartError, Started};

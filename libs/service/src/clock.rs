@@ -1,0 +1,117 @@
+//! The two clocks a process may be started with. The sandbox clock can be moved forward and is
+//! visible wherever it is used; a production start refuses it.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicI64, Ordering},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use sunbid_terms::{Clock, Instant};
+
+/// The operating system's clock.
+#[derive(Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where time enters the process")]
+    fn now(&self) -> Instant {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Instant::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The system's clock moved forward by an offset kept in a file, which several trial processes
+/// (a platform and its trustees) may share.
+#[derive(Debug)]
+pub struct SandboxClock {
+    system: SystemClock,
+    file: PathBuf,
+    offset: AtomicI64,
+    read_at: AtomicI64,
+}
+
+/// How long a read offset is used before the file is asked again, microseconds.
+const FRESH: i64 = 20_000;
+
+impl SandboxClock {
+    /// Uses the offset in `file`; a missing file means no offset.
+    pub fn open(file: &Path) -> io::Result<Self> {
+        let clock = Self {
+            system: SystemClock,
+            file: file.to_owned(),
+            offset: AtomicI64::new(0),
+            read_at: AtomicI64::new(i64::MIN),
+        };
+        clock.refresh()?;
+        Ok(clock)
+    }
+
+    /// Moves the time forward to `to`; a moment that has passed changes nothing.
+    pub fn advance_to(&self, to: Instant) -> io::Result<Instant> {
+        self.refresh()?;
+        let now = self.now();
+        let missing = to.micros().saturating_sub(now.micros());
+        if missing > 0 {
+            let offset = self.offset.load(Ordering::SeqCst).saturating_add(missing);
+            let beside = self.file.with_extension("new");
+            std::fs::write(&beside, offset.to_string())?;
+            std::fs::rename(&beside, &self.file)?;
+            self.offset.store(offset, Ordering::SeqCst);
+        }
+        Ok(self.now())
+    }
+
+    fn refresh(&self) -> io::Result<()> {
+        match std::fs::read_to_string(&self.file) {
+            Ok(text) => {
+                let offset = text.trim().parse().map_err(|_| {
+                    io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        format!("{} does not hold a number of microseconds", self.file.display()),
+                    )
+                })?;
+                self.offset.fetch_max(offset, Ordering::SeqCst);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Clock for SandboxClock {
+    fn now(&self) -> Instant {
+        let system = self.system.now();
+        let read_at = self.read_at.load(Ordering::Relaxed);
+        if system.micros().saturating_sub(read_at) > FRESH || read_at > system.micros() {
+            self.read_at.store(system.micros(), Ordering::Relaxed);
+            if let Err(error) = self.refresh() {
+                tracing::warn!(%error, "the sandbox clock's file cannot be read; the offset stays");
+            }
+        }
+        system.plus_micros(self.offset.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_share_the_offset_and_time_only_moves_forward() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clock");
+        let one = SandboxClock::open(&file).unwrap();
+        let other = SandboxClock::open(&file).unwrap();
+        let target = one.now().plus_seconds(40 * 86_400);
+        assert!(one.advance_to(target).unwrap() >= target);
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        assert!(other.now() >= target);
+        one.advance_to(Instant::from_micros(0)).unwrap();
+        assert!(one.now() >= target);
+        std::fs::write(&file, "rubbish").unwrap();
+        assert!(SandboxClock::open(&file).is_err());
+    }
+}

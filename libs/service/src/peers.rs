@@ -1,0 +1,117 @@
+//! Clients to the platform's services, each call carrying this service's own short-lived token.
+//! One channel, opened on first use and again after a break; nobody else makes clients.
+
+use std::sync::{Arc, Mutex};
+
+use ring::signature::Ed25519KeyPair;
+use sunbid_contracts::{
+    audit::v1::audit_service_client::AuditServiceClient,
+    bid::v1::bid_service_client::BidServiceClient,
+    deposit::v1::deposit_service_client::DepositServiceClient,
+    journal::v1::log_service_client::LogServiceClient,
+    notice::v1::notice_service_client::NoticeServiceClient,
+    opening::v1::opening_service_client::OpeningServiceClient,
+    registry::v1::{Role, registry_service_client::RegistryServiceClient},
+    tender::v1::tender_service_client::TenderServiceClient,
+};
+use sunbid_terms::{Clock, MICROS};
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
+
+use crate::token::{self, Claims};
+
+/// How long a service's own token is good, microseconds.
+const LIFETIME: i64 = 300 * MICROS;
+
+/// Largest message taken from a peer, bytes: a page of log records with bodies.
+const LARGEST_MESSAGE: usize = 32 * 1024 * 1024;
+
+/// A channel on which every call carries the service's token.
+pub type PeerChannel = InterceptedService<Channel, Identity>;
+
+/// Clients to the other services.
+#[derive(Clone)]
+pub struct Peers {
+    channel: Channel,
+    identity: Identity,
+}
+
+/// Signs this service's tokens.
+#[derive(Clone)]
+pub struct Identity {
+    service: &'static str,
+    key: Arc<Ed25519KeyPair>,
+    clock: Arc<dyn Clock>,
+    origin: String,
+    // The token in use and when it is to be replaced; locked for the length of a copy.
+    current: Arc<Mutex<Option<(i64, MetadataValue<Ascii>)>>>,
+}
+
+impl Identity {
+    pub fn new(
+        service: &'static str,
+        key: Arc<Ed25519KeyPair>,
+        clock: Arc<dyn Clock>,
+        origin: &str,
+    ) -> Self {
+        Self { service, key, clock, origin: origin.to_owned(), current: Arc::default() }
+    }
+}
+
+impl Interceptor for Identity {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let now = self.clock.now();
+        let mut current = self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let value = match current.as_ref() {
+            Some((until, value)) if now.micros() < *until => value.clone(),
+            _ => {
+                let claims = Claims {
+                    subject: format!("services/{}", self.service),
+                    organization: String::new(),
+                    roles: vec![Role::Service as i32],
+                    session_id: Vec::new(),
+                    expire_us: now.plus_micros(LIFETIME).micros(),
+                    origin: self.origin.clone(),
+                };
+                let value: MetadataValue<Ascii> =
+                    format!("Bearer {}", token::mint(&self.key, &claims))
+                        .parse()
+                        .map_err(|_| Status::internal("a token is always ASCII"))?;
+                *current = Some((now.plus_micros(LIFETIME / 2).micros(), value.clone()));
+                value
+            }
+        };
+        request.metadata_mut().insert("authorization", value);
+        Ok(request)
+    }
+}
+
+macro_rules! client {
+    ($name:ident, $client:ident) => {
+        pub fn $name(&self) -> $client<PeerChannel> {
+            $client::with_interceptor(self.channel.clone(), self.identity.clone())
+                .max_decoding_message_size(LARGEST_MESSAGE)
+                .max_encoding_message_size(LARGEST_MESSAGE)
+        }
+    };
+}
+
+impl Peers {
+    /// Clients that reach the services at `endpoint`.
+    pub fn new(endpoint: &Endpoint, identity: Identity) -> Self {
+        Self { channel: endpoint.connect_lazy(), identity }
+    }
+
+    client!(registry, RegistryServiceClient);
+    client!(notice, NoticeServiceClient);
+    client!(tender, TenderServiceClient);
+    client!(deposit, DepositServiceClient);
+    client!(bid, BidServiceClient);
+    client!(opening, OpeningServiceClient);
+    client!(audit, AuditServiceClient);
+    client!(logs, LogServiceClient);
+}
