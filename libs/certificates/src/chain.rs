@@ -107,13 +107,21 @@ fn explain(error: &webpki::Error, at: Instant) -> CertificateFault {
     use webpki::Error as E;
     match error {
         E::UnknownIssuer => CertificateFault::UnknownIssuer,
-        E::CertExpired { .. } | E::CertNotValidYet { .. } => CertificateFault::ChainNotValidNow {
+        E::CertExpired { not_after, .. } => CertificateFault::ChainNotValidNow {
             at,
-            reason: format!("{error:?}"),
+            limit: instant(*not_after),
+        },
+        E::CertNotValidYet { not_before, .. } => CertificateFault::ChainNotValidNow {
+            at,
+            limit: instant(*not_before),
         },
         E::InvalidSignatureForPublicKey => CertificateFault::BadChainSignature,
         E::CaUsedAsEndEntity => CertificateFault::Authority,
         E::RequiredEkuNotFoundContext(_) => CertificateFault::WrongUsage,
         other => CertificateFault::Chain(format!("{other:?}")),
     }
+}
+
+fn instant(time: UnixTime) -> Instant {
+    Instant::from_seconds(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
 }

@@ -16,8 +16,8 @@ pub enum CertificateFault {
     NotYetValid { not_before: Instant, at: Instant },
     #[error("the certificate was valid until {not_after}, it is now {at}")]
     Expired { not_after: Instant, at: Instant },
-    #[error("a certificate of the chain is not valid at {at}: {reason}")]
-    ChainNotValidNow { at: Instant, reason: String },
+    #[error("an authority's certificate in the chain is not valid at {at}, its limit is {limit}")]
+    ChainNotValidNow { at: Instant, limit: Instant },
     #[error("the certificate's chain does not end in a root that this platform accepts")]
     UnknownIssuer,
     #[error("a signature in the certificate's chain does not verify")]
@@ -64,8 +64,8 @@ impl CertificateFault {
             Self::Expired { not_after, at } => {
                 format!("证书有效期至{not_after}，现在是{at}。")
             }
-            Self::ChainNotValidNow { at, reason } => {
-                format!("证书链中有证书在{at}无效：{reason}。")
+            Self::ChainNotValidNow { at, limit } => {
+                format!("证书链中颁发机构的证书在{at}无效，其期限为{limit}。")
             }
             Self::UnknownIssuer => "证书链未终止于本平台认可的根证书。".to_owned(),
             Self::BadChainSignature => "证书链中的签名验证不通过。".to_owned(),

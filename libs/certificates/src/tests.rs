@@ -93,6 +93,11 @@ fn an_expired_root_or_intermediate_ends_its_chains() {
         at(day(60)),
         Err(CertificateFault::ChainNotValidNow { .. })
     ));
+    let lasting = root.intermediate("lasting", day(-5), day(500)).unwrap();
+    let certificate = lasting.issue(&subject()).unwrap().certificate;
+    let chain = vec![lasting.certificate().to_vec()];
+    let at = |at| verify_chain(&certificate, &chain, &roots(&root), at);
+    assert!(at(day(99)).is_ok());
     assert_eq!(at(day(101)), Err(CertificateFault::UnknownIssuer));
 }
 
