@@ -1,5 +1,11 @@
 //! An audit names the first thing that someone with the database's password has altered.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
+
 mod common;
 
 use common::{command, event, log};

@@ -1,6 +1,12 @@
 //! A process that is killed in the middle of a storm of commits: whatever it acknowledged is there
 //! when the next one opens the database, and the audit finds nothing wrong.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
+
 mod common;
 
 use std::collections::BTreeSet;

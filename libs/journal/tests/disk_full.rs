@@ -1,6 +1,12 @@
 //! A full disk: clean refusals, no false acknowledgement, and work goes on without a restart as
 //! soon as there is room again.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
+
 mod common;
 
 use std::path::{Path, PathBuf};
