@@ -194,8 +194,9 @@ pub fn read_entry(
     salted_body: &[u8],
     head: &LogHead,
 ) -> Result<FollowedEntry, Problem> {
-    let sealed = SealedRecord::decode(record).map_err(Problem::internal)?;
-    if sealed.header.log != log || !sunbid_proofs::record::body_matches(record, salted_body) {
+    let sealed = SealedRecord::decode(record)
+        .ok_or_else(|| Problem::internal(format!("{scope} holds bytes that are no record")))?;
+    if sealed.header.log != log || !sealed.body_matches(salted_body) {
         return Err(Problem::internal(format!("a record of {scope} does not match its body")));
     }
     let body = salted_body.get(32..).unwrap_or_default();

@@ -238,7 +238,7 @@ where
             entries: committed.entries,
             replayed: committed.replayed,
         }),
-        Err(CommitError::Closed) => Err(Problem::Refused(Refusal::state(
+        Err(CommitError::Closed(_)) => Err(Problem::Refused(Refusal::state(
             "LOG_CLOSED",
             "已截止，不再接受此操作。",
             "This is closed and takes nothing further.",

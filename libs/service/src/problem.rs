@@ -203,7 +203,10 @@ impl From<Unreadable> for Problem {
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Unavailable(cause) => Self::Unavailable(cause),
+            ReadError::Unavailable(cause) | ReadError::Contention(cause) => {
+                Self::Unavailable(cause)
+            }
+            ReadError::StorageFull(cause) => Self::StorageFull(cause),
             other => Self::Internal(other.to_string()),
         }
     }
@@ -211,6 +214,7 @@ impl From<ReadError> for Problem {
 
 impl From<CommitError> for Problem {
     fn from(error: CommitError) -> Self {
+        let shown = error.to_string();
         match error {
             CommitError::Refused(refusal) => match refusal.downcast::<Problem>() {
                 Ok(problem) => *problem,
@@ -218,8 +222,10 @@ impl From<CommitError> for Problem {
             },
             CommitError::CommandReused => Self::RequestReused,
             CommitError::StorageFull(cause) => Self::StorageFull(cause),
-            CommitError::Unavailable(cause) => Self::Unavailable(cause),
-            other => Self::Internal(other.to_string()),
+            CommitError::Unavailable(_) | CommitError::Conflict | CommitError::Stopped => {
+                Self::Unavailable(shown)
+            }
+            _ => Self::Internal(shown),
         }
     }
 }

@@ -68,12 +68,12 @@ impl Setting {
         service: &'static str,
         migrations: &[Migration],
     ) -> Result<Journal, StartError> {
-        let fault = |source| StartError::Journal { service, source };
+        let fault = |source: OpenError| StartError::Journal { service, source };
         let db = match &self.database {
             Database::Embedded => Db::sqlite(&self.data.join(format!("{service}.db"))).await,
             Database::Postgres { url } => Db::postgres(url).await,
         }
-        .map_err(fault)?;
+        .map_err(|error| fault(error.into()))?;
         db.migrate(migrations).await.map_err(fault)?;
         Journal::open(db, self.clock.clone()).await.map_err(fault)
     }

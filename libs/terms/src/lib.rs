@@ -7,4 +7,4 @@ pub mod time;
 
 pub use credit_code::CreditCode;
 pub use money::Fen;
-pub use time::{Clock, Instant};
+pub use time::{Clock, Instant, MICROS};

@@ -1,0 +1,196 @@
+//! One database of one service, on SQLite or PostgreSQL, behind one set of calls.
+//!
+//! All SQL is portable: `$1` placeholders, BYTEA, BIGINT, BOOLEAN and TEXT columns only. On SQLite
+//! there is one writing connection and a few reading ones; a commit is on the disk when it returns.
+
+mod engine_error;
+mod migrate;
+mod row;
+mod statement;
+mod tx;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::PgPoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, PgPool, SqlitePool};
+
+use crate::error::ReadError;
+
+pub use migrate::Migration;
+pub use row::{Row, Val};
+pub(crate) use statement::Many;
+use statement::Texts;
+pub use tx::Tx;
+
+/// Connections that only read a SQLite file.
+const READERS: u32 = 4;
+/// Connections to a PostgreSQL server from one process.
+const POSTGRES_CONNECTIONS: u32 = 8;
+/// Prepared statements kept per connection: the journal needs about 60, a service some dozens.
+const STATEMENTS: usize = 256;
+/// How long a statement waits for another process's lock on the same SQLite file.
+const BUSY: Duration = Duration::from_secs(5);
+/// How long a caller waits for a free connection.
+const ACQUIRE: Duration = Duration::from_secs(15);
+
+/// A handle to the database; clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Db {
+    engine: Engine,
+    texts: Arc<Texts>,
+}
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Lite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    Pg(PgPool),
+}
+
+impl Db {
+    /// Opens the SQLite file, creating it if need be.
+    pub async fn sqlite(path: &Path) -> Result<Self, ReadError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY)
+            .statement_cache_capacity(STATEMENTS);
+        // When SQLite runs out of disk it rolls back by itself; sqlx still counts the transaction
+        // as open and would refuse every later one. Such a connection is replaced, not reused.
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .before_acquire(|connection, _| {
+                let clean = !connection.is_in_transaction();
+                Box::pin(async move { Ok(clean) })
+            })
+            .connect_with(options.clone())
+            .await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(ACQUIRE)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .before_acquire(|connection, _| {
+                let clean = !connection.is_in_transaction();
+                Box::pin(async move { Ok(clean) })
+            })
+            .connect_lazy_with(options.pragma("query_only", "ON"));
+        Ok(Self::of(Engine::Lite { writer, readers }))
+    }
+
+    /// Connects to a PostgreSQL server, `postgres://user@host/database`.
+    pub async fn postgres(url: &str) -> Result<Self, ReadError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(POSTGRES_CONNECTIONS)
+            .acquire_timeout(ACQUIRE)
+            .connect(url)
+            .await?;
+        Ok(Self::of(Engine::Pg(pool)))
+    }
+
+    fn of(engine: Engine) -> Self {
+        Self {
+            engine,
+            texts: Arc::new(Texts::default()),
+        }
+    }
+
+    /// Whether several processes may write this database at the same time.
+    pub const fn is_shared(&self) -> bool {
+        matches!(self.engine, Engine::Pg(_))
+    }
+
+    /// Starts a transaction that writes. On SQLite it waits for the one before it.
+    pub async fn begin(&self) -> Result<Tx, ReadError> {
+        match &self.engine {
+            Engine::Lite { writer, .. } => {
+                let tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+                Ok(Tx::lite(tx, &self.texts))
+            }
+            Engine::Pg(pool) => Ok(Tx::pg(pool.begin().await?, &self.texts)),
+        }
+    }
+
+    /// Starts a transaction that reads one unchanging state of the database.
+    pub async fn snapshot(&self) -> Result<Tx, ReadError> {
+        match &self.engine {
+            Engine::Lite { readers, .. } => Ok(Tx::lite(
+                readers.begin_with("BEGIN DEFERRED").await?,
+                &self.texts,
+            )),
+            Engine::Pg(pool) => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+                Ok(Tx::pg(pool.begin_with(begin).await?, &self.texts))
+            }
+        }
+    }
+
+    /// Reads with one statement.
+    pub async fn rows(&self, sql: &'static str, values: &[Val]) -> Result<Vec<Row>, ReadError> {
+        match &self.engine {
+            Engine::Lite { readers, .. } => {
+                let rows = sqlx::query_with(sql, row::lite_arguments(values)?);
+                let rows = rows.fetch_all(readers).await?;
+                Ok(rows.into_iter().map(Row::Lite).collect())
+            }
+            Engine::Pg(pool) => {
+                let rows = sqlx::query_with(sql, row::pg_arguments(values)?);
+                let rows = rows.fetch_all(pool).await?;
+                Ok(rows.into_iter().map(Row::Pg).collect())
+            }
+        }
+    }
+
+    /// Runs one statement in a transaction of its own; how many rows it touched. Not for anything
+    /// that a log must record: that goes through [`crate::Journal::commit`].
+    pub async fn exec(&self, sql: &'static str, values: &[Val]) -> Result<u64, ReadError> {
+        match &self.engine {
+            Engine::Lite { writer, .. } => {
+                let done = sqlx::query_with(sql, row::lite_arguments(values)?);
+                Ok(done.execute(writer).await?.rows_affected())
+            }
+            Engine::Pg(pool) => {
+                let done = sqlx::query_with(sql, row::pg_arguments(values)?);
+                Ok(done.execute(pool).await?.rows_affected())
+            }
+        }
+    }
+
+    /// Asks the database to prepare a statement: whether it would be accepted. For tests that walk
+    /// all statements of a service over both engines.
+    pub async fn prepare(&self, sql: &'static str) -> Result<(), ReadError> {
+        use sqlx::{Executor, SqlSafeStr};
+        match &self.engine {
+            Engine::Lite { writer, .. } => {
+                writer.acquire().await?.prepare(sql.into_sql_str()).await?;
+            }
+            Engine::Pg(pool) => {
+                pool.acquire().await?.prepare(sql.into_sql_str()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes all connections, waiting for what runs.
+    pub async fn close(&self) {
+        match &self.engine {
+            Engine::Lite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Engine::Pg(pool) => pool.close().await,
+        }
+    }
+}
