@@ -20,4 +20,5 @@ mod submission;
 mod termination;
 
 pub(crate) use case::last_day;
-pub use case::{Case, Need, Predicate, Ruling};
+pub use case::{Case, Predicate, Ruling};
+pub(crate) use subjects::{LOOKED_UP, registered};
