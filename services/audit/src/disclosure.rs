@@ -131,7 +131,7 @@ async fn witnessed(
 fn cosigned_by(note: &Note, key: &[u8]) -> bool {
     let Ok(key) = <[u8; 32]>::try_from(key) else { return false };
     note.signatures.iter().any(|signature| {
-        sunbid_proofs::Verifier::new(&signature.name, sunbid_proofs::ED25519_COSIGNATURE, key)
+        sunbid_proofs::Verifier::new(&signature.name, sunbid_proofs::note::ED25519_COSIGNATURE, key)
             .is_ok_and(|witness| {
                 sunbid_proofs::cosignature::verify(&witness, &note.text, signature).is_ok()
             })

@@ -9,7 +9,9 @@ use sunbid_contracts::{
 };
 use sunbid_domain::{Refusal, refusal::FieldCheck};
 use sunbid_journal::PublicLog;
-use sunbid_proofs::{Checkpoint, ED25519_COSIGNATURE, Signature, Verifier, tile::Tile};
+use sunbid_proofs::{
+    Checkpoint, Signature, Verifier, cosignature, note::ED25519_COSIGNATURE, tile::Tile,
+};
 use sunbid_service::{Caller, Language, Problem, Setting, names, page};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -180,7 +182,7 @@ impl Audit {
         for size in (size.saturating_sub(5)..=size).filter(|size| *size > 0) {
             let Ok(note) = self.public_log.note_at(size).await else { continue };
             for signature in note.signatures.iter().skip(1) {
-                let Some(time) = sunbid_proofs::cosignature::time_of(signature) else { continue };
+                let Some(time) = cosignature::stated_time(signature) else { continue };
                 let status = WitnessStatus {
                     name: signature.name.clone(),
                     size: i64::try_from(size).unwrap_or(i64::MAX),
