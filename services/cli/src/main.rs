@@ -1,1 +1,43 @@
-fn main() {}
+//! `sunbid`: one program for every role - the command line, the platform, the trustee daemon, the
+//! bank simulator, the verifier and the demonstration. Parses, dispatches, and ends with a code.
+
+mod commands;
+mod connection;
+mod context;
+mod demo;
+mod exit;
+mod output;
+mod process;
+mod profile;
+mod progress;
+mod sealing;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = commands::Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("sunbid: the runtime cannot start: {error}");
+            return ExitCode::from(exit::FAILED);
+        }
+    };
+    let json = arguments.json();
+    match runtime.block_on(commands::run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if json {
+                let fields = serde_json::json!({
+                    "error": exit::describe(&error), "exit_code": exit::code(&error),
+                });
+                eprintln!("{fields}");
+            } else {
+                eprintln!("sunbid: {}", exit::describe(&error));
+            }
+            ExitCode::from(exit::code(&error))
+        }
+    }
+}
