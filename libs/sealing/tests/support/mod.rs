@@ -112,29 +112,35 @@ pub fn hold(
     rng: &mut FixedStream,
     tamper: Tamper<'_>,
 ) -> Result<(Transcript, Vec<KeyShare>), sunbid_sealing::ceremony::CeremonyError> {
-    let (mut committed, mut commitments) = (Vec::new(), Vec::new());
+    let (mut committed, mut own, mut commitments) = (Vec::new(), Vec::new(), Vec::new());
     for (holder, index) in holders.iter().zip(1..) {
         let (state, message) = join(terms, index, &holder.identity, &holder.encryption, rng)?;
         committed.push(state);
-        commitments.push(message);
+        own.push(message);
     }
+    commitments.extend(own.iter().cloned());
     tamper(1, terms, holders, &mut commitments);
-    let (mut revealed, mut packages) = (Vec::new(), Vec::new());
-    for (state, holder) in committed.into_iter().zip(holders) {
-        let (state, message) = state.reveal(&commitments, &holder.identity)?;
+    let (mut revealed, mut next, mut packages) = (Vec::new(), Vec::new(), Vec::new());
+    for ((state, holder), own) in committed.into_iter().zip(holders).zip(&own) {
+        let (state, message) = state.reveal(&seen_by(own, &commitments), &holder.identity)?;
         revealed.push(state);
-        packages.push(message);
+        next.push(message);
     }
+    let own = std::mem::take(&mut next);
+    packages.extend(own.iter().cloned());
     tamper(2, terms, holders, &mut packages);
     let (mut shared, mut shares) = (Vec::new(), Vec::new());
-    for (state, holder) in revealed.into_iter().zip(holders) {
-        let (state, message) = state.share(&packages, &holder.identity, rng)?;
+    for ((state, holder), own) in revealed.into_iter().zip(holders).zip(&own) {
+        let (state, message) = state.share(&seen_by(own, &packages), &holder.identity, rng)?;
         shared.push(state);
-        shares.push(message);
+        next.push(message);
     }
+    let own = next;
+    shares.extend(own.iter().cloned());
     tamper(3, terms, holders, &mut shares);
     let (mut key_shares, mut certificates, mut complaints) = (Vec::new(), Vec::new(), Vec::new());
-    for (state, holder) in shared.into_iter().zip(holders) {
+    for ((state, holder), own) in shared.into_iter().zip(holders).zip(&own) {
+        let shares = seen_by(own, &shares);
         match state.conclude(&shares, &holder.identity, &holder.encryption, rng)? {
             Outcome::Certified {
                 share, certificate, ..
@@ -156,6 +162,18 @@ pub fn hold(
         certificates,
     };
     Ok((transcript, key_shares))
+}
+
+/// The board as a cheat pretends to see it: with its honest message in place of what it posted.
+/// For everybody else the two are the same.
+fn seen_by(own: &Message, posted: &[Message]) -> Vec<Message> {
+    let mut seen: Vec<_> = posted
+        .iter()
+        .filter(|message| message.holder() != own.holder())
+        .cloned()
+        .collect();
+    seen.push(own.clone());
+    seen
 }
 
 pub fn committee(seed: &str) -> Committee {
