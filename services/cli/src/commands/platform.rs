@@ -33,32 +33,32 @@ pub enum PlatformCommand {
 
 #[derive(Debug, Args)]
 pub struct InitArguments {
-    data: PathBuf,
+    pub data: PathBuf,
     /// Name of the installation in every signature, such as ggzy.example.cn; never changed.
     /// A sandbox's begins with "sandbox.".
     #[arg(long)]
-    origin: String,
+    pub origin: String,
     #[arg(long, default_value = "127.0.0.1:7700")]
-    listen: SocketAddr,
+    pub listen: SocketAddr,
     #[arg(long)]
-    sandbox: bool,
+    pub sandbox: bool,
     /// Seconds between two leaves of the public log.
     #[arg(long, default_value_t = 60)]
-    epoch_seconds: u32,
+    pub epoch_seconds: u32,
     /// PEM file with the certificate roots.
     #[arg(long)]
-    roots: PathBuf,
+    pub roots: PathBuf,
     /// PEM file with the first administrator's certificate and its intermediates.
     #[arg(long)]
-    administrator: PathBuf,
+    pub administrator: PathBuf,
     /// Address of the bank's interface.
     #[arg(long, requires = "trust_account")]
-    bank: Option<String>,
+    pub bank: Option<String>,
     /// Account that all deposits are kept in.
     #[arg(long, requires = "bank")]
-    trust_account: Option<String>,
+    pub trust_account: Option<String>,
     #[arg(long, default_value = "公共资源交易中心保证金专户")]
-    trust_name: String,
+    pub trust_name: String,
 }
 
 pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<()> {
@@ -76,7 +76,8 @@ pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<
     }
 }
 
-async fn init(arguments: InitArguments) -> anyhow::Result<()> {
+/// Makes an installation.
+pub async fn init(arguments: InitArguments) -> anyhow::Result<()> {
     let read = |path: &Path| {
         std::fs::read_to_string(path).with_context(|| path.display().to_string())
     };

@@ -3,10 +3,10 @@
 //! a sandbox's, and every line says so at the start.
 
 mod acts;
-mod cast;
-mod money;
+pub mod cast;
+pub mod money;
 mod narration;
-mod stage;
+pub mod stage;
 
 use std::path::PathBuf;
 
@@ -45,7 +45,8 @@ pub async fn run(context: &Context, arguments: DemoArguments) -> anyhow::Result<
         }
     };
     let narrator = narration::Narrator::new(context.output);
-    let stage = stage::Stage::raise(&folder, arguments.port, &narrator, context.output).await?;
+    let stage = stage::Stage::raise(std::env::current_exe()?, &folder, arguments.port, &narrator, context.output)
+        .await?;
     let played = acts::play(&stage, &narrator, arguments.size).await;
     if let Err(error) = &played {
         narrator.line("演示中断，各进程的日志在", "The demonstration stopped; logs of the processes:");

@@ -33,7 +33,7 @@ use crate::{
     commands::{organization::{RegisterArguments, register}, platform::{InitArguments, init}},
     connection::{Connection, request_id},
     output::Output,
-    profile::{Profile, folder as profile_folder},
+    profile::Profile,
 };
 
 /// Passphrase of the trial trustees' files.
@@ -44,7 +44,10 @@ pub struct Stage {
     folder: PathBuf,
     endpoint: String,
     bank: String,
-    children: Mutex<Vec<Child>>,
+    /// The program that every process runs.
+    program: PathBuf,
+    // Processes by name; locked while one is started, replaced or ended.
+    children: Mutex<BTreeMap<String, Child>>,
     connections: Mutex<BTreeMap<&'static str, Connection>>,
     output: Output,
 }
@@ -52,6 +55,7 @@ pub struct Stage {
 impl Stage {
     /// Makes the installation and starts every process.
     pub async fn raise(
+        program: PathBuf,
         folder: &Path,
         port: u16,
         narrator: &Narrator,
@@ -69,6 +73,7 @@ impl Stage {
             folder: folder.to_owned(),
             endpoint: format!("http://127.0.0.1:{port}"),
             bank: format!("127.0.0.1:{bank_port}"),
+            program,
             children: Mutex::default(),
             connections: Mutex::default(),
             output,
@@ -84,9 +89,8 @@ impl Stage {
             })?)
         };
         stage.install(port, &roots, &issue(&CENTRE, "管理员")?).await?;
-        let data = stage.data().display().to_string();
         stage.start_bank().await?;
-        stage.start("platform", &["platform", "start", &data, "--sandbox"], "serving on").await?;
+        stage.start_platform().await?;
         narrator.line("平台、银行模拟器已启动，各方机构登记并经交易中心核准：", "The platform and the bank simulator run; institutions register and are approved:");
         stage.connect(CENTRE.profile).await?;
         for part in [&PURCHASER].into_iter().chain(&HOLDERS) {
@@ -171,13 +175,33 @@ impl Stage {
     /// Ends every process this stage started, the platform politely.
     pub async fn strike(&self) {
         let mut children = self.children.lock().await;
-        for child in children.iter_mut() {
+        for child in children.values_mut() {
             let _ = child.start_kill();
         }
-        for child in children.iter_mut() {
+        for child in children.values_mut() {
             let _ = child.wait().await;
         }
         children.clear();
+    }
+
+    /// Kills one process at once, as a power cut would.
+    pub async fn kill(&self, name: &str) {
+        if let Some(mut child) = self.children.lock().await.remove(name) {
+            let _ = child.start_kill();
+            let _ = child.wait().await;
+        }
+    }
+
+    /// Ends a holder's daemon and starts it again with another behaviour.
+    pub async fn replace_trustee(&self, part: &Part, behaviour: &str) -> anyhow::Result<()> {
+        self.kill(&format!("trustee-{}", part.profile)).await;
+        self.start_trustee(part, behaviour).await
+    }
+
+    /// Starts the platform on what is in its folder.
+    pub async fn start_platform(&self) -> anyhow::Result<()> {
+        let data = self.data().display().to_string();
+        self.start("platform", &["platform", "start", &data, "--sandbox"], "serving on").await
     }
 
     async fn install(&self, port: u16, roots: &Path, administrator: &TrialIdentity) -> anyhow::Result<()> {
@@ -212,7 +236,7 @@ impl Stage {
     /// Starts this program with other arguments and waits until it says that it is ready.
     async fn start(&self, name: &str, arguments: &[&str], ready: &str) -> anyhow::Result<()> {
         let log = File::create(self.logs().join(format!("{name}.log")))?;
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut child = Command::new(&self.program)
             .args(arguments)
             .env("SUNBID_PASSPHRASE", PASSPHRASE)
             .env("SUNBID_HOME", self.home())
@@ -239,7 +263,7 @@ impl Stage {
         }
         // What it prints further is drained, so that it never blocks on a full pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        self.children.lock().await.push(child);
+        self.children.lock().await.insert(name.to_owned(), child);
         Ok(())
     }
 
@@ -257,7 +281,7 @@ impl Stage {
     }
 
     fn read_profile(&self, name: &str) -> anyhow::Result<Profile> {
-        Profile::read(&profile_folder(&self.profile_path(name).display().to_string())?.display().to_string())
+        Profile::read(&self.profile_path(name).display().to_string())
     }
 
     async fn connect(&self, name: &'static str) -> anyhow::Result<()> {
