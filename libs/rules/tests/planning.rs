@@ -1,5 +1,10 @@
 //! What the planner proposes, the rules accept; and nothing a day earlier would be accepted.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its facts must fail"
+)]
+
 use proptest::prelude::*;
 use sunbid_rules::facts::*;
 use sunbid_rules::{Engine, Jurisdiction, Outcome, Scope, Track};

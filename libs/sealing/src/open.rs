@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::group::SharedSecret;
 use crate::header::{CheckedHeader, Header};
 use crate::keys::{self, CipherRefused, PayloadKeys};
-use crate::padding::{self, CHUNK, PREFIX, TAG};
+use crate::padding::{self, PREFIX, TAG};
 use crate::pipeline::{self, Workers};
 use crate::tree::{PayloadTree, leaf_hash};
 
@@ -198,8 +198,9 @@ fn read_chunk(
     payload: &mut impl Read,
     chunk: &mut Vec<u8>,
 ) -> Result<(), OpenError> {
-    chunk.reserve_exact((CHUNK + TAG).saturating_sub(chunk.len()));
-    chunk.resize(padding::chunk_length(padded, index) + TAG, 0);
+    let sealed = padding::chunk_length(padded, index) + TAG;
+    chunk.reserve_exact(sealed.saturating_sub(chunk.len()));
+    chunk.resize(sealed, 0);
     payload
         .read_exact(chunk)
         .map_err(|cause| match cause.kind() {

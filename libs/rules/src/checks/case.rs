@@ -170,3 +170,13 @@ impl Ruling {
         }
     }
 }
+
+/// A text that says something.
+pub(super) fn filled(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// A share as people read it: 200 basis points are `2 %`.
+pub(super) fn percent(basis_points: u32) -> String {
+    Parameter::BasisPoints(basis_points).to_string()
+}

@@ -6,6 +6,7 @@
 
 mod case;
 mod clarification;
+mod credit;
 mod deposit;
 mod fairness;
 mod intent;
@@ -14,7 +15,10 @@ mod notice;
 mod objection;
 mod opening;
 mod periods;
+mod preparation;
 mod publication;
+mod refund;
+mod reservation;
 mod subjects;
 mod submission;
 mod termination;

@@ -94,16 +94,16 @@ pub(super) fn every_lot_has_enough_bidders(case: &Opening<'_>) -> Option<Ruling>
 /// O7
 pub(super) fn right_people_are_present(case: &Opening<'_>) -> Option<Ruling> {
     let facts = case.facts;
-    if let Some(member) = facts.committee_members_present.first() {
-        if !case.is_engineering() {
-            return Some(Ruling::breached(
-                "committee_members_present[0]",
-                format!("评标委员会成员{member}不得参加开标活动，请其退出。"),
-                format!(
-                    "{member} is a member of the committee and may not attend the opening; ask them to leave."
-                ),
-            ));
-        }
+    if let Some(member) = facts.committee_members_present.first()
+        && !case.is_engineering()
+    {
+        return Some(Ruling::breached(
+            "committee_members_present[0]",
+            format!("评标委员会成员{member}不得参加开标活动，请其退出。"),
+            format!(
+                "{member} is a member of the committee and may not attend the opening; ask them to leave."
+            ),
+        ));
     }
     Some(match facts.host {
         Some(host @ (HostRole::Purchaser | HostRole::Agency)) => Ruling::satisfied(

@@ -3,8 +3,8 @@
 
 use super::case::{Need, Predicate};
 use super::{
-    clarification, deposit, fairness, intent, method, notice, objection, opening, periods,
-    publication, submission, termination,
+    clarification, credit, deposit, fairness, intent, method, notice, objection, opening, periods,
+    preparation, publication, refund, reservation, submission, termination,
 };
 use crate::engine::Subject;
 use crate::facts::{
@@ -67,18 +67,18 @@ subjects! {
     }
     TenderNoticeFacts {
         "P1" intent::notice_follows_intent ["minimum": Days];
-        "P4" method::plan_is_filed;
-        "P5" method::demand_is_surveyed ["objects": Count, "goods_services": Fen, "works": Fen];
-        "P6" method::demand_is_reviewed;
-        "SZ4" method::competition_is_reviewed;
+        "P4" preparation::plan_is_filed;
+        "P5" preparation::demand_is_surveyed ["objects": Count, "goods_services": Fen, "works": Fen];
+        "P6" preparation::demand_is_reviewed;
+        "SZ4" preparation::competition_is_reviewed;
         "P7" method::large_contracts_are_tendered ["works": Fen, "goods": Fen, "services": Fen];
         "P9" method::purchases_are_not_split;
         "P10" method::other_method_is_approved;
         "P11" method::single_source_is_publicised ["minimum": Days];
         "P12" method::additions_are_small ["maximum": BasisPoints];
-        "P13" method::share_is_reserved
+        "P13" reservation::share_is_reserved
             ["goods_services": Fen, "works": Fen, "share": BasisPoints, "small_share": BasisPoints];
-        "P14" method::works_reserve_more ["works": Fen, "share": BasisPoints];
+        "P14" reservation::works_reserve_more ["works": Fen, "share": BasisPoints];
         "P15" notice::prices_are_open;
         "P16" notice::procurement_media;
         "P17" notice::tendering_media;
@@ -119,14 +119,14 @@ subjects! {
             ["tender_document": Days, "prequalification_file": Days, "answer": Days];
     }
     DepositFacts {
-        "D3" deposit::cash_is_not_taken;
-        "D4" deposit::basic_account_pays;
-        "D6" deposit::deposit_is_as_asked;
+        "D3" credit::cash_is_not_taken;
+        "D4" credit::basic_account_pays;
+        "D6" credit::deposit_is_as_asked;
     }
     RefundFacts {
-        "D7" deposit::refund_is_timely ["maximum": Days];
-        "D8" deposit::refund_is_timely ["maximum": Days];
-        "P35" deposit::refund_is_timely;
+        "D7" refund::refund_is_timely ["maximum": Days];
+        "D8" refund::refund_is_timely ["maximum": Days];
+        "P35" refund::refund_is_timely;
     }
     SubmissionFacts {
         "B2" submission::bid_is_sealed;
@@ -134,7 +134,7 @@ subjects! {
         "B5" submission::related_bidders_stay_apart;
         "B6" submission::bidder_is_not_excluded;
         "B7" submission::consortium_is_lawful;
-        "D6" deposit::deposit_stands;
+        "D6" credit::deposit_stands;
     }
     WithdrawalFacts {
         "B1" submission::withdrawal_is_before_deadline;

@@ -9,6 +9,9 @@ use crate::lawful::{self, at, clause, yuan};
 use Effect::{Escalate, Refuse, Warn};
 use Track::{Engineering as ENG, GovernmentProcurement as GP};
 
+/// Judges changed facts.
+pub type Judge = Box<dyn Fn(&Engine, &Scope) -> Verdicts>;
+
 pub struct Case {
     pub rule: &'static str,
     pub track: Track,
@@ -16,14 +19,11 @@ pub struct Case {
     pub field: &'static str,
     /// What the English sentence must contain: actual values and what would satisfy the rule.
     pub shows: &'static [&'static str],
-    pub judge: Box<dyn Fn(&Engine, &Scope) -> Verdicts>,
+    pub judge: Judge,
 }
 
 /// The change of one case, applied to a copy of lawful facts.
-fn changed<F: Subject + Clone>(
-    lawful: F,
-    change: fn(&mut F),
-) -> Box<dyn Fn(&Engine, &Scope) -> Verdicts> {
+fn changed<F: Subject + Clone>(lawful: F, change: fn(&mut F)) -> Judge {
     Box::new(move |engine, scope| {
         let mut facts = lawful.clone();
         change(&mut facts);
