@@ -26,8 +26,8 @@ use sunbid_terms::Clock;
 use tokio::task::JoinSet;
 
 pub use bootstrap::{BootstrapError, bootstrap};
-pub use store::{MIGRATIONS, SQL};
 use challenge::Challenges;
+pub use store::{MIGRATIONS, SQL};
 
 /// Name of this service in logs, actors and files.
 pub const SERVICE: &str = "registry";
