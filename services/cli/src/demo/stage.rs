@@ -36,6 +36,10 @@ use crate::{
     profile::Profile,
 };
 
+const DAY: i64 = 86_400;
+/// Days that the demonstration's certificates last: its clock moves forward by months.
+const LIFETIME_DAYS: i64 = 3 * 365;
+
 /// Passphrase of the trial trustees' files.
 const PASSPHRASE: &str = "a trial passphrase, worth nothing";
 
@@ -48,7 +52,8 @@ pub struct Stage {
     program: PathBuf,
     // Processes by name; locked while one is started, replaced or ended.
     children: Mutex<BTreeMap<String, Child>>,
-    connections: Mutex<BTreeMap<&'static str, Connection>>,
+    connections: Mutex<BTreeMap<String, Connection>>,
+    authority: TrialAuthority,
     output: Output,
 }
 
@@ -64,7 +69,7 @@ impl Stage {
         narrator.act("搭台：沙箱环境（时钟可调，无法律效力）", "The stage: a sandbox (its clock can be moved; nothing has legal effect)");
         fs::create_dir_all(folder.join("logs"))?;
         let now = SystemClock.now();
-        let (from, until) = (now.plus_seconds(-86_400), now.plus_seconds(3 * 365 * 86_400));
+        let (from, until) = (now.plus_seconds(-DAY), now.plus_seconds(LIFETIME_DAYS * DAY));
         let authority = TrialAuthority::new("Sunbid demo root", from, until)?;
         let roots = folder.join("root.pem");
         fs::write(&roots, authority.certificate_pem())?;
@@ -76,31 +81,21 @@ impl Stage {
             program,
             children: Mutex::default(),
             connections: Mutex::default(),
+            authority,
             output,
         };
-        let issue = |part: &Part, person: &str| -> anyhow::Result<TrialIdentity> {
-            let code = CreditCode::complete(part.code)?;
-            Ok(authority.issue(&TrialSubject {
-                credit_code: code.as_str(),
-                organization: part.name,
-                common_name: person,
-                not_before: from,
-                not_after: until,
-            })?)
-        };
-        stage.install(port, &roots, &issue(&CENTRE, "管理员")?).await?;
+        stage.install(port, &roots, &stage.issue(&CENTRE, "管理员")?).await?;
         stage.start_bank().await?;
         stage.start_platform().await?;
         narrator.line("平台、银行模拟器已启动，各方机构登记并经交易中心核准：", "The platform and the bank simulator run; institutions register and are approved:");
         stage.connect(CENTRE.profile).await?;
         for part in [&PURCHASER].into_iter().chain(&HOLDERS) {
-            stage.enrol_holder(part, &issue(part, "经办人")?, &issue(part, "持钥守护进程")?).await?;
+            stage.enrol_holder(part, &stage.issue(part, "经办人")?, &stage.issue(part, "持钥守护进程")?).await?;
             narrator.sees(part.name, "持钥机构 / key holder");
         }
-        stage.add_reviewer(&issue(&PURCHASER, "审查人")?).await?;
+        stage.add_reviewer(&stage.issue(&PURCHASER, "审查人")?).await?;
         for part in &SUPPLIERS {
-            stage.write_profile(part.profile, &issue(part, "投标员")?)?;
-            stage.enrol(part, None).await?;
+            stage.enrol_supplier(part).await?;
             narrator.sees(part.name, "供应商 / supplier");
         }
         Ok(stage)
@@ -138,7 +133,7 @@ impl Stage {
     }
 
     /// The connection of a profile.
-    pub async fn of(&self, profile: &'static str) -> anyhow::Result<Connection> {
+    pub async fn of(&self, profile: &str) -> anyhow::Result<Connection> {
         let connections = self.connections.lock().await;
         connections.get(profile).cloned().with_context(|| format!("{profile} is not connected"))
     }
@@ -202,6 +197,25 @@ impl Stage {
     pub async fn start_platform(&self) -> anyhow::Result<()> {
         let data = self.data().display().to_string();
         self.start("platform", &["platform", "start", &data, "--sandbox"], "serving on").await
+    }
+
+    /// Gives a supplier its certificate, registers it, and has it approved.
+    pub async fn enrol_supplier(&self, part: &Part) -> anyhow::Result<()> {
+        self.write_profile(part.profile, &self.issue(part, "投标员")?)?;
+        self.enrol(part, None).await
+    }
+
+    /// A certificate of the trial authority for a person or machine of an organisation.
+    pub fn issue(&self, part: &Part, person: &str) -> anyhow::Result<TrialIdentity> {
+        let now = SystemClock.now();
+        let code = CreditCode::complete(part.code)?;
+        Ok(self.authority.issue(&TrialSubject {
+            credit_code: code.as_str(),
+            organization: part.name,
+            common_name: person,
+            not_before: now.plus_seconds(-DAY),
+            not_after: now.plus_seconds(LIFETIME_DAYS * DAY),
+        })?)
     }
 
     async fn install(&self, port: u16, roots: &Path, administrator: &TrialIdentity) -> anyhow::Result<()> {
@@ -284,10 +298,10 @@ impl Stage {
         Profile::read(&self.profile_path(name).display().to_string())
     }
 
-    async fn connect(&self, name: &'static str) -> anyhow::Result<()> {
+    async fn connect(&self, name: &str) -> anyhow::Result<()> {
         let profile = Arc::new(self.read_profile(name)?);
         let connection = Connection::signed_in(profile, self.output.english).await?;
-        self.connections.lock().await.insert(name, connection);
+        self.connections.lock().await.insert(name.to_owned(), connection);
         Ok(())
     }
 
