@@ -1,5 +1,10 @@
 //! Envelopes through the front door: what is sealed opens, whatever its length; what was changed
 //! does not, and the fault is laid at the right door.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
 
 mod support;
 
