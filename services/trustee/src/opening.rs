@@ -23,8 +23,7 @@ use sunbid_domain::{
     tender::ceremony::{terms, verify},
 };
 use sunbid_sealing::{
-    CloseSignature, Delivery, Element, IdentityKey, KeyShare, OsRng, Partial, SecretScalar,
-    TenderKey, check_quorum,
+    CloseSignature, Delivery, Element, OsRng, Partial, TenderKey, check_quorum,
 };
 use sunbid_terms::Instant;
 
@@ -221,23 +220,17 @@ fn make_shares(
     close: &[u8; 32],
 ) -> Result<HolderShares, TrusteeFault> {
     let terms = terms(&case.ceremony)?;
-    let share = match trustee.behaviour {
-        Behaviour::Lying => false_share(case)?,
-        _ => trustee.folder.share(terms.id(), case.index)?,
-    };
-    let key = match trustee.behaviour {
-        Behaviour::Lying => believing(case, &share)?,
-        _ => case.key.clone(),
-    };
+    let share = trustee.folder.share(terms.id(), case.index)?;
+    let key = &case.key;
     let partials = parallel::try_map(&case.bids.sheets, |envelope| {
-        let partial = Partial::make(&key, &share, &envelope.header, close, &mut OsRng)?;
-        Ok::<_, TrusteeFault>(partial.encode().to_vec())
+        let partial = Partial::make(key, &share, &envelope.header, close, &mut OsRng)?;
+        Ok::<_, TrusteeFault>(said(trustee.behaviour, partial.encode().to_vec()))
     })?;
     let deliveries = match evaluators(case) {
         None => Vec::new(),
         Some(reader) => parallel::try_map(&case.bids.evaluations, |envelope| {
             let delivery =
-                Delivery::make(&key, &share, &envelope.header, close, &reader, &mut OsRng)?;
+                Delivery::make(key, &share, &envelope.header, close, &reader, &mut OsRng)?;
             Ok::<_, TrusteeFault>(delivery.encode().to_vec())
         })?,
     };
@@ -250,14 +243,13 @@ fn evaluators(case: &Case) -> Option<Element> {
     Element::decode(&bytes).ok()
 }
 
-/// A share that is not this institution's: what a liar would use. Trials only.
-fn false_share(case: &Case) -> Result<KeyShare, TrusteeFault> {
-    let secret = SecretScalar::random(&mut OsRng)?;
-    let _: &IdentityKey;
-    KeyShare::new(case.index, secret).map_err(|_| TrusteeFault::NotOurKeys)
-}
-
-/// The tender's key as the liar pretends it to be. Trials only.
-fn believing(case: &Case, share: &KeyShare) -> Result<TenderKey, TrusteeFault> {
-    case.key.with_share(share).map_err(|_| TrusteeFault::NotOurKeys)
+/// What is sent of a partial: the partial itself, or in a trial of lying another one whose proof
+/// cannot hold.
+fn said(behaviour: Behaviour, mut partial: Vec<u8>) -> Vec<u8> {
+    if behaviour == Behaviour::Lying
+        && let Some(byte) = partial.get_mut(Partial::LENGTH - 32)
+    {
+        *byte ^= 1;
+    }
+    partial
 }
