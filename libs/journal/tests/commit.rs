@@ -1,5 +1,12 @@
 //! What a commit promises, one promise to a test, on every engine at hand.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
+
+#[macro_use]
 mod common;
 
 use common::{Place, command, deciding, event, log, stream};
@@ -8,26 +15,6 @@ use sunbid_journal::{
 };
 use sunbid_proofs::merkle::{inclusion_proof, root_of, verify_inclusion};
 use sunbid_terms::Instant;
-
-/// Each promise is a test over SQLite; PostgreSQL keeps them all in one, with one server.
-macro_rules! promises {
-    ($($name:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $name() {
-                super::$name(super::common::sqlite(Default::default()).await).await;
-            })*
-        }
-
-        #[tokio::test(flavor = "multi_thread")]
-        async fn postgres_keeps_every_promise() {
-            $(if let Some(place) = common::postgres(Default::default()).await {
-                println!("{} on {}", stringify!($name), place.engine);
-                $name(place).await;
-            })*
-        }
-    };
-}
 
 promises! {
     state_and_record_appear_together,

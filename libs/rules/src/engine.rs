@@ -2,10 +2,12 @@
 //! so that a rule without its check, or a check without its rule, never reaches a tender.
 
 use crate::calendar::{Calendar, CalendarError};
-use crate::checks::{Case, Predicate, Ruling};
-use crate::finding::{Finding, Outcome, Verdicts};
-use crate::scope::Scope;
-use crate::table::{Effect, Kind, Rule, RuleTable, TableError};
+use crate::checks::{Case, LOOKED_UP, Predicate, Ruling, registered};
+use crate::facts::RefundCause;
+use crate::finding::{Finding, Verdicts};
+use crate::refunds::refund_period;
+use crate::scope::{Scope, Track};
+use crate::table::{Effect, Kind, ParameterKind, Rule, RuleTable, TableError};
 
 /// Why there is no engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,8 +39,9 @@ impl Engine {
 
     /// An engine of other data, checked as strictly.
     pub fn from_parts(table: RuleTable, calendar: Calendar) -> Result<Self, EngineError> {
-        let engine = Self { table, calendar };
-        Ok(engine)
+        every_row_has_its_predicate(&table)?;
+        every_predicate_has_its_row(&table)?;
+        Ok(Self { table, calendar })
     }
 
     /// Judges facts by every rule in force for them, in the order of the predicates.
@@ -52,6 +55,7 @@ impl Engine {
                     rule,
                     calendar: &self.calendar,
                     scope,
+                    table: &self.table,
                 };
                 Some(finding(
                     rule,
@@ -82,6 +86,90 @@ impl Engine {
     }
 }
 
+fn every_row_has_its_predicate(table: &RuleTable) -> Result<(), TableError> {
+    let judged = registered();
+    let orphan = table.rules().iter().find(|rule| {
+        rule.kind == Kind::Check && !judged.iter().any(|one| one.rule == rule.id.as_str())
+    });
+    match orphan {
+        Some(rule) => Err(TableError::NoPredicate {
+            rule: rule.id.to_string(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn every_predicate_has_its_row(table: &RuleTable) -> Result<(), TableError> {
+    for one in registered() {
+        for need in one.needs {
+            carries(table, one.rule, need.name, need.kind)?;
+        }
+        let row = |rule: &&Rule| rule.id.as_str() == one.rule && rule.kind == Kind::Check;
+        if !table.rules().iter().any(|rule| row(&rule)) {
+            return Err(TableError::NoRow {
+                rule: one.rule.to_owned(),
+            });
+        }
+    }
+    for (rule, parameter, kind) in LOOKED_UP {
+        carries(table, rule, parameter, *kind)?;
+    }
+    refund_periods_stand(table)
+}
+
+/// Whether a rule has rows and every one carries a parameter of the kind its readers expect.
+fn carries(
+    table: &RuleTable,
+    id: &str,
+    parameter: &'static str,
+    kind: ParameterKind,
+) -> Result<(), TableError> {
+    let mut rows = table.rules().iter().filter(|rule| rule.id.as_str() == id);
+    if rows.clone().next().is_none() {
+        return Err(TableError::NoRow {
+            rule: id.to_owned(),
+        });
+    }
+    let lacking =
+        rows.find(|rule| rule.parameters.get(parameter).map(|value| value.kind()) != Some(kind));
+    match lacking {
+        Some(rule) => Err(TableError::Parameter {
+            rule: id.to_owned(),
+            parameter,
+            kind: kind.as_str(),
+            track: rule.tracks.first().map_or("", |track| track.as_str()),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The period of each cause of refund stands in the row that each track names for it.
+fn refund_periods_stand(table: &RuleTable) -> Result<(), TableError> {
+    for track in Track::ALL {
+        for cause in RefundCause::ALL {
+            let (id, parameter) = refund_period(track, cause);
+            let lacking = table.rules().iter().any(|rule| {
+                rule.id.as_str() == id
+                    && rule.tracks.contains(&track)
+                    && rule
+                        .parameters
+                        .get(parameter)
+                        .and_then(|value| value.days())
+                        .is_none()
+            });
+            if lacking {
+                return Err(TableError::Parameter {
+                    rule: id.to_owned(),
+                    parameter,
+                    kind: ParameterKind::Days.as_str(),
+                    track: track.as_str(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
 fn finding(rule: &Rule, ruling: Ruling) -> Finding {
     let softened = ruling.softened.then_some(rule.softened_effect).flatten();
     let effect = softened.unwrap_or(rule.effect);
@@ -110,3 +198,6 @@ fn incomplete() -> Ruling {
         "This rule lacks a parameter it needs and cannot be judged, so nothing passes it; the rule table must be mended.",
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,10 @@
 //!
 //! Pure: data is embedded, time is given, nothing is read or written. It states what the law says
 //! of the facts it is handed; it never decides what a service does next and never changes a fact.
+//!
+//! To add a rule: a row in `data/rules/`, a function in `checks/`, a line in `checks/subjects.rs`,
+//! and in `tests/every_rule/` one case that passes and one that is stopped. The engine does not
+//! start, and the tests do not pass, with one of them missing.
 
 pub mod calendar;
 mod checks;

@@ -83,6 +83,12 @@ impl Keys {
             .collect()
     }
 
+    /// The signer of the public log of the platform called `origin`.
+    pub fn log_signer(&self, origin: &str) -> Result<sunbid_proofs::Signer, KeyFault> {
+        sunbid_proofs::Signer::from_seed(&format!("{origin}/log"), &self.secret("log")?)
+            .map_err(|_| KeyFault::Form(self.folder.join("log.secret")))
+    }
+
     fn file(
         &self,
         name: &str,

@@ -13,7 +13,7 @@ use sunbid_contracts::bid::v1::{
 };
 use sunbid_domain::{
     Refusal,
-    bid::{Fault, Shut, TenderBox, desk, fault, fault::Duty, refuse_late, refuse_submission},
+    bid::{Fault, Shut, desk, fault, fault::Duty, refuse_late, refuse_submission},
     refusal::FieldCheck,
 };
 use sunbid_sealing::padded_of_sealed;

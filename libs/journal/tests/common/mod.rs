@@ -5,6 +5,27 @@
 
 pub mod postgres;
 
+/// Each promise is a test over SQLite; PostgreSQL keeps them all in one, with one server.
+#[allow(unused_macros, reason = "each test binary uses its part")]
+macro_rules! promises {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(super::common::sqlite(Default::default()).await).await;
+            })*
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn postgres_keeps_every_promise() {
+            $(if let Some(place) = common::postgres(Default::default()).await {
+                println!("{} on {}", stringify!($name), place.engine);
+                $name(place).await;
+            })*
+        }
+    };
+}
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -30,6 +30,8 @@ pub enum LastDay {
     AfterHoliday,
     /// It gives way to weekends as well: 民法典 art 203 names 法定休假日.
     AfterRestDay,
+    /// It stays: a moment is counted back from, and no act is to be done on the day.
+    AsCounted,
 }
 
 /// A counted day, and whether the count touched a year whose holidays are not finally known.
@@ -125,6 +127,10 @@ impl Calendar {
                 match last_day {
                     LastDay::AfterHoliday => self.first_day_from(end, |day| !self.is_holiday(day)),
                     LastDay::AfterRestDay => self.first_working_day_from(end),
+                    LastDay::AsCounted => Counted {
+                        date: end,
+                        provisional: false,
+                    },
                 }
             }
         }

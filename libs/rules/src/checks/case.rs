@@ -6,7 +6,7 @@ use sunbid_terms::{Fen, Instant};
 use crate::calendar::{Calendar, Counted, Days, LastDay};
 use crate::finding::Outcome;
 use crate::scope::{Scope, Track};
-use crate::table::{Parameter, ParameterKind, Rule};
+use crate::table::{Parameter, ParameterKind, Rule, RuleTable};
 
 /// A parameter a predicate cannot do without, and the tracks whose rows must carry it.
 pub struct Need {
@@ -27,6 +27,13 @@ pub struct Case<'a, F> {
     pub rule: &'a Rule,
     pub calendar: &'a Calendar,
     pub scope: &'a Scope,
+    pub table: &'a RuleTable,
+}
+
+/// A value of another row, and whether that row is unconfirmed.
+pub struct Other {
+    pub value: Fen,
+    pub provisional: bool,
 }
 
 impl<F> Case<'_, F> {
@@ -65,6 +72,18 @@ impl<F> Case<'_, F> {
     pub fn words(&self, name: &str) -> Option<&[String]> {
         match self.parameter(name)? {
             Parameter::Words(words) => Some(words),
+            _ => None,
+        }
+    }
+
+    /// An amount that stands in another rule's row of the same scope.
+    pub fn other_fen(&self, rule: &str, name: &str) -> Option<Other> {
+        let row = self.table.select(rule, self.scope)?;
+        match row.parameters.get(name)? {
+            Parameter::Fen(fen) => Some(Other {
+                value: Fen::new(*fen),
+                provisional: row.provisional(),
+            }),
             _ => None,
         }
     }
@@ -150,4 +169,14 @@ impl Ruling {
             en,
         }
     }
+}
+
+/// A text that says something.
+pub(super) fn filled(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// A share as people read it: 200 basis points are `2 %`.
+pub(super) fn percent(basis_points: u32) -> String {
+    Parameter::BasisPoints(basis_points).to_string()
 }

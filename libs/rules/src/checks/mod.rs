@@ -6,6 +6,7 @@
 
 mod case;
 mod clarification;
+mod credit;
 mod deposit;
 mod fairness;
 mod intent;
@@ -14,10 +15,14 @@ mod notice;
 mod objection;
 mod opening;
 mod periods;
+mod preparation;
 mod publication;
+mod refund;
+mod reservation;
 mod subjects;
 mod submission;
 mod termination;
 
 pub(crate) use case::last_day;
-pub use case::{Case, Need, Predicate, Ruling};
+pub use case::{Case, Predicate, Ruling};
+pub(crate) use subjects::{LOOKED_UP, registered};

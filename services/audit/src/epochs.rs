@@ -1,0 +1,92 @@
+//! One leaf of the public log per epoch, busy or idle: neither activity nor its absence shows.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use sunbid_journal::PublicLog;
+use sunbid_proofs::Hash;
+use sunbid_service::{Problem, Setting};
+use tokio::{sync::watch, time::MissedTickBehavior};
+
+use crate::mirror::Mirror;
+
+/// Makes the epochs.
+pub struct Epochs {
+    pub mirror: Arc<Mirror>,
+    pub public_log: PublicLog,
+    pub setting: Setting,
+    pub every: Duration,
+    /// Size of the public log, told to watchers.
+    pub made: watch::Sender<u64>,
+}
+
+impl Epochs {
+    /// Makes one epoch after another until the process stops.
+    pub async fn run(self) {
+        let mut ticks = tokio::time::interval(self.every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.setting.shutdown.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            if let Err(problem) = self.epoch().await {
+                tracing::warn!(?problem, "an epoch could not be made; the next will cover it");
+            }
+        }
+    }
+
+    async fn epoch(&self) -> Result<(), Problem> {
+        self.mirror.catch_up().await?;
+        let heads = self.mirror.heads().await;
+        let next = self.public_log.size().await?;
+        self.public_log
+            .seal_epoch(next, self.setting.clock.now(), &heads)
+            .await
+            .map_err(Problem::internal)?;
+        self.made.send_replace(next + 1);
+        Ok(())
+    }
+}
+
+/// What witnesses were last known to have seen, kept outside the database so that a database taken
+/// from an old backup is noticed. "size hexroot"; nothing on a new installation.
+pub fn read_witnessed(file: &Path) -> Result<Option<(u64, Hash)>, String> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("{}: {error}", file.display())),
+    };
+    let read = || {
+        let (size, root) = text.trim().split_once(' ')?;
+        Some((size.parse().ok()?, hex::decode(root).ok()?.try_into().ok()?))
+    };
+    read().map(Some).ok_or_else(|| format!("{} does not hold a size and a root", file.display()))
+}
+
+/// Keeps what a witness has now seen; never less than before.
+pub fn keep_witnessed(file: &Path, size: u64, root: &Hash) -> Result<(), String> {
+    if read_witnessed(file)?.is_some_and(|(known, _)| known >= size) {
+        return Ok(());
+    }
+    let beside = file.with_extension("new");
+    std::fs::write(&beside, format!("{size} {}\n", hex::encode(root)))
+        .and_then(|()| std::fs::rename(&beside, file))
+        .map_err(|error| format!("{}: {error}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_witnesses_saw_only_grows() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("witnessed.txt");
+        assert_eq!(read_witnessed(&file), Ok(None));
+        keep_witnessed(&file, 7, &[3; 32]).unwrap();
+        keep_witnessed(&file, 5, &[4; 32]).unwrap();
+        assert_eq!(read_witnessed(&file), Ok(Some((7, [3; 32]))));
+        std::fs::write(&file, "rubbish").unwrap();
+        assert!(read_witnessed(&file).is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! A certificate authority for trials: never for production, whose roots are real authorities'.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use sunbid_certificates::trial::{TrialAuthority, TrialSubject};
+use sunbid_service::clock::SystemClock;
+use sunbid_terms::{Clock, CreditCode};
+
+use crate::context::Context;
+
+/// Days that trial certificates last.
+const DAYS: i64 = 3 * 365;
+
+#[derive(Debug, Subcommand)]
+pub enum TrialCommand {
+    /// Make a trial authority: a folder with root.pem and root.key.pem.
+    Authority {
+        folder: PathBuf,
+        #[arg(long, default_value = "Sunbid trial root")]
+        name: String,
+    },
+    /// Issue a certificate: NAME.pem and NAME.key.pem beside the authority's files.
+    Issue {
+        /// Folder of the authority.
+        folder: PathBuf,
+        /// Name of the files.
+        #[arg(long)]
+        file: String,
+        /// Unified social credit code; 17 characters are completed with their check character.
+        #[arg(long)]
+        credit_code: String,
+        #[arg(long)]
+        organization: String,
+        /// Name of the person or machine.
+        #[arg(long)]
+        person: String,
+    },
+}
+
+pub fn run(_: &Context, command: TrialCommand) -> anyhow::Result<()> {
+    let now = SystemClock.now();
+    let (from, until) = (now.plus_seconds(-86_400), now.plus_seconds(DAYS * 86_400));
+    match command {
+        TrialCommand::Authority { folder, name } => {
+            if folder.join("root.pem").exists() {
+                bail!("{} holds an authority already", folder.display());
+            }
+            fs::create_dir_all(&folder)?;
+            let authority = TrialAuthority::new(&name, from, until)?;
+            fs::write(folder.join("root.pem"), authority.certificate_pem())?;
+            write_secret(&folder.join("root.key.pem"), &authority.key_pem())?;
+            println!("{}", folder.join("root.pem").display());
+        }
+        TrialCommand::Issue { folder, file, credit_code, organization, person } => {
+            let read = |name: &str| {
+                let path = folder.join(name);
+                fs::read_to_string(&path).with_context(|| path.display().to_string())
+            };
+            let authority = TrialAuthority::from_pem(&read("root.pem")?, &read("root.key.pem")?)?;
+            let code = if credit_code.chars().count() == 17 {
+                CreditCode::complete(&credit_code)?
+            } else {
+                CreditCode::parse(&credit_code)?
+            };
+            let identity = authority.issue(&TrialSubject {
+                credit_code: code.as_str(),
+                organization: &organization,
+                common_name: &person,
+                not_before: from,
+                not_after: until,
+            })?;
+            fs::write(folder.join(format!("{file}.pem")), &identity.certificate_pem)?;
+            write_secret(&folder.join(format!("{file}.key.pem")), &identity.key_pem)?;
+            println!("{code} {}", folder.join(format!("{file}.pem")).display());
+        }
+    }
+    Ok(())
+}
+
+fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| path.display().to_string())?;
+    file.write_all(text.as_bytes())?;
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! What every command is given: who types, where the platform is, and how to answer.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::{connection::Connection, output::Output, profile::Profile};
+
+/// Where the platform is when nobody says.
+pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:7700";
+
+/// The setting of one command.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub profile: Option<String>,
+    pub endpoint: Option<String>,
+    pub output: Output,
+}
+
+impl Context {
+    /// A connection of the profile, signed in.
+    pub async fn caller(&self) -> anyhow::Result<Connection> {
+        let name = self
+            .profile
+            .as_deref()
+            .context("this needs a profile: --profile NAME, or SUNBID_PROFILE in the environment")?;
+        let mut profile = Profile::read(name)?;
+        if let Some(endpoint) = &self.endpoint {
+            profile.endpoint.clone_from(endpoint);
+        }
+        Connection::signed_in(Arc::new(profile), self.output.english).await
+    }
+
+    /// A connection for reading: signed in where a profile is given, else as anyone.
+    pub async fn reader(&self) -> anyhow::Result<Connection> {
+        if self.profile.is_some() {
+            return self.caller().await;
+        }
+        let endpoint = self.endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
+        Connection::anonymous(endpoint, self.output.english).await
+    }
+}

@@ -1,0 +1,98 @@
+//! Making an installation: its folder, settings, roots and the trading centre's first administrator.
+//! Refuses a folder that holds one already; never runs on a running platform.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use sunbid_certificates::Roots;
+use sunbid_journal::{DataDir, DataDirError};
+use sunbid_service::{
+    Keys,
+    clock::{SandboxClock, SystemClock},
+    keys::KeyFault,
+};
+use sunbid_terms::Clock;
+
+use crate::{
+    config::{Bank, Config, ConfigFault, FILE},
+    serve::SANDBOX_CLOCK,
+};
+
+/// What a new installation is made of.
+#[derive(Clone, Debug)]
+pub struct Initialisation {
+    pub origin: String,
+    pub listen: SocketAddr,
+    pub sandbox: bool,
+    pub epoch_seconds: u32,
+    pub bank: Option<Bank>,
+    /// Certificate roots, PEM.
+    pub roots_pem: String,
+    /// Certificate of the trading centre's first administrator, DER.
+    pub administrator: Vec<u8>,
+    /// Certificates between it and a root, DER.
+    pub intermediates: Vec<Vec<u8>>,
+}
+
+/// Why no installation was made.
+#[derive(Debug, thiserror::Error)]
+pub enum InitialiseError {
+    #[error("{0} holds an installation already")]
+    Exists(PathBuf),
+    #[error("{path}: {source}")]
+    Io { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Config(#[from] ConfigFault),
+    #[error(transparent)]
+    Held(#[from] DataDirError),
+    #[error(transparent)]
+    Key(#[from] KeyFault),
+    #[error("the roots cannot be used: {0}")]
+    Roots(String),
+    #[error("the administrator cannot be enrolled: {0}")]
+    Administrator(String),
+}
+
+/// Makes the installation in `data`.
+pub async fn initialise(data: &Path, with: Initialisation) -> Result<Config, InitialiseError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| InitialiseError::Io { path, source }
+    };
+    if data.join(FILE).exists() {
+        return Err(InitialiseError::Exists(data.to_owned()));
+    }
+    fs::create_dir_all(data.join("roots")).map_err(io(data))?;
+    let _lock = DataDir::lock(data, SystemClock.now())?;
+    let ders = sunbid_certificates::pem::certificates(&with.roots_pem)
+        .map_err(|error| InitialiseError::Roots(error.to_string()))?;
+    let roots = Roots::new(ders).map_err(|error| InitialiseError::Roots(error.to_string()))?;
+    let file = PathBuf::from("roots/roots.pem");
+    fs::write(data.join(&file), &with.roots_pem).map_err(io(&data.join(&file)))?;
+    let config = Config {
+        origin: with.origin,
+        listen: with.listen,
+        behind_tls_proxy: false,
+        sandbox: with.sandbox,
+        roots: vec![file],
+        epoch_seconds: with.epoch_seconds,
+        bank: with.bank,
+    };
+    Keys::open(&data.join("keys"))?;
+    let clock: Arc<dyn Clock> = if config.sandbox {
+        let file = data.join(SANDBOX_CLOCK);
+        Arc::new(SandboxClock::open(&file).map_err(io(&file))?)
+    } else {
+        Arc::new(SystemClock)
+    };
+    sunbid_registry::bootstrap(data, clock, &roots, &with.administrator, &with.intermediates)
+        .await
+        .map_err(|error| InitialiseError::Administrator(error.to_string()))?;
+    // Written last: a folder with settings is a whole installation.
+    config.write(data)?;
+    Ok(config)
+}
