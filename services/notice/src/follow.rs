@@ -97,9 +97,14 @@ impl Notices {
             .reading(&[board_stream()]);
         ledger::commit_quietly(&self.journal, step, move |view| {
             let board: Board = ledger::load(view, board_stream())?;
-            let Some(notice) = make(&board, &name, view.now) else { return Ok(Decided::new()) };
+            let Some(notice) = make(&board, &name, view.now) else {
+                return Ok(Decided::new());
+            };
             let row = store::add_notice(&notice);
-            let event = FollowUpPublished { notice: Some(notice), cause: Some(cause) };
+            let event = FollowUpPublished {
+                notice: Some(notice),
+                cause: Some(cause),
+            };
             Ok(Decided::new()
                 .event(board_stream(), &event)
                 .fold::<Board>(view, board_stream())?

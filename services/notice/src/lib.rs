@@ -45,7 +45,11 @@ fn questions_stream(asker: &str) -> StreamId {
 pub async fn start(setting: Setting) -> Result<Started, StartError> {
     let journal = setting.journal(SERVICE, store::MIGRATIONS).await?;
     let pages = Arc::new(setting.pages(SERVICE)?);
-    let notices = Notices { setting, journal: journal.clone(), pages };
+    let notices = Notices {
+        setting,
+        journal: journal.clone(),
+        pages,
+    };
     let mut tasks = JoinSet::new();
     follow::start(&notices, &mut tasks);
     Ok(Started {

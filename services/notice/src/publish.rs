@@ -55,7 +55,11 @@ impl Notices {
         let purchaser = caller.organization().to_owned();
         let done = ledger::commit(&self.journal, step, move |view| {
             let state: IntentState = ledger::load(view, intent_stream())?;
-            let names = IntentNames { intent: &name, notice: &notice, purchaser: &purchaser };
+            let names = IntentNames {
+                intent: &name,
+                notice: &notice,
+                purchaser: &purchaser,
+            };
             let published = intent::publish(&state, &asked, names, &rules, view.now)?;
             let event = IntentPublished {
                 intent: Some(published.intent.clone()),
@@ -139,7 +143,8 @@ impl Notices {
         let now = self.setting.clock.now();
         let repeated = store::notice(self.journal.db(), &name).await.is_ok();
         if !repeated {
-            let planned = board::clarify(&board, clarify(&request, &purchaser), &name, &rules, now)?;
+            let planned =
+                board::clarify(&board, clarify(&request, &purchaser), &name, &rules, now)?;
             let moved = planned.notice.deadline_us;
             if moved != board.deadline().micros() {
                 let request = MoveDeadlineRequest {
@@ -168,9 +173,16 @@ impl Notices {
         .reading(&reads);
         let done = ledger::commit(&self.journal, step, move |view| {
             let state: Board = ledger::load(view, board_stream())?;
-            let published =
-                board::clarify(&state, clarify(&request, &purchaser), &name, &rules, view.now)?;
-            let event = ClarificationPublished { notice: Some(published.notice.clone()) };
+            let published = board::clarify(
+                &state,
+                clarify(&request, &purchaser),
+                &name,
+                &rules,
+                view.now,
+            )?;
+            let event = ClarificationPublished {
+                notice: Some(published.notice.clone()),
+            };
             let mut decided = Decided::new()
                 .event(board_stream(), &event)
                 .verdicts(published.verdicts.clone())
@@ -187,8 +199,14 @@ impl Notices {
                         &sunbid_domain::Event::of(&answer),
                         view.now,
                     )?;
-                    decided = decided.event(stream, &answer).fold::<Questions>(view, stream)?;
-                    for one in asked.questions.iter().filter(|q| q.name == request.question) {
+                    decided = decided
+                        .event(stream, &answer)
+                        .fold::<Questions>(view, stream)?;
+                    for one in asked
+                        .questions
+                        .iter()
+                        .filter(|q| q.name == request.question)
+                    {
                         decided = decided.also(store::keep_question(&request.tender, &asker, one));
                     }
                 }
@@ -204,17 +222,35 @@ impl Notices {
 
     /// A tender of the caller's organisation with the head of its log.
     async fn own_tender(&self, caller: &Caller, name: &str) -> Result<(Tender, LogHead), Problem> {
-        let request = GetTenderRequest { name: name.to_owned() };
-        let answer = self.setting.peers.tender().get_tender(request).await?.into_inner();
+        let request = GetTenderRequest {
+            name: name.to_owned(),
+        };
+        let answer = self
+            .setting
+            .peers
+            .tender()
+            .get_tender(request)
+            .await?
+            .into_inner();
         let tender = answer.tender.ok_or(Refusal::Forbidden)?;
         caller.acts_for(&tender.purchaser)?;
-        let head = answer.head.ok_or_else(|| Problem::internal("the tender came without a head"))?;
+        let head = answer
+            .head
+            .ok_or_else(|| Problem::internal("the tender came without a head"))?;
         Ok((tender, head))
     }
 
     async fn display_name(&self, organization: &str) -> Result<String, Problem> {
-        let request = GetOrganizationRequest { name: organization.to_owned() };
-        let answer = self.setting.peers.registry().get_organization(request).await?.into_inner();
+        let request = GetOrganizationRequest {
+            name: organization.to_owned(),
+        };
+        let answer = self
+            .setting
+            .peers
+            .registry()
+            .get_organization(request)
+            .await?
+            .into_inner();
         Ok(answer.organization.ok_or(Refusal::Forbidden)?.display_name)
     }
 }
@@ -237,5 +273,8 @@ pub(crate) fn derived(
     method: &str,
     request_id: &uuid::Uuid,
 ) -> String {
-    names::derived(collection, &[method, caller.subject(), &request_id.to_string()])
+    names::derived(
+        collection,
+        &[method, caller.subject(), &request_id.to_string()],
+    )
 }

@@ -51,7 +51,9 @@ impl Notices {
                 .event(stream, &event)
                 .fold::<Questions>(view, stream)?
                 .also(row)
-                .reply(move |_| AskQuestionResponse { question: Some(shown) }))
+                .reply(move |_| AskQuestionResponse {
+                    question: Some(shown),
+                }))
         })
         .await?;
         Ok(done.reply)
@@ -81,7 +83,8 @@ impl Notices {
         let mut questions: Vec<Question> = Vec::new();
         // Others' unanswered questions are passed over, so a page may take more than one look.
         loop {
-            let rows = store::questions(self.journal.db(), &request.tender, after.clone(), 200).await?;
+            let rows =
+                store::questions(self.journal.db(), &request.tender, after.clone(), 200).await?;
             let ended = rows.len() < 200;
             for (mut question, asker) in rows {
                 after = (question.ask_time_us, question.name.clone());
@@ -92,11 +95,17 @@ impl Notices {
                 }
                 if questions.len() == size {
                     let next_page_token = self.pages.token(&filter, &encode(&after));
-                    return Ok(ListQuestionsResponse { questions, next_page_token });
+                    return Ok(ListQuestionsResponse {
+                        questions,
+                        next_page_token,
+                    });
                 }
             }
             if ended {
-                return Ok(ListQuestionsResponse { questions, next_page_token: String::new() });
+                return Ok(ListQuestionsResponse {
+                    questions,
+                    next_page_token: String::new(),
+                });
             }
         }
     }
@@ -110,7 +119,10 @@ pub(crate) fn encode((us, name): &(i64, String)) -> Vec<u8> {
 pub(crate) fn decode(bytes: &[u8]) -> Result<(i64, String), Problem> {
     let read = || {
         let (us, name) = bytes.split_first_chunk::<8>()?;
-        Some((i64::from_be_bytes(*us), String::from_utf8(name.to_vec()).ok()?))
+        Some((
+            i64::from_be_bytes(*us),
+            String::from_utf8(name.to_vec()).ok()?,
+        ))
     };
     read().ok_or_else(|| Problem::internal("a page token of ours does not decode"))
 }

@@ -15,27 +15,42 @@ impl Notices {
     async fn intent_named(&self, name: &str) -> Result<GetIntentResponse, Problem> {
         names::check("intents", name, "name")?;
         let intent = store::intent(self.journal.db(), name).await?;
-        let intent = intent.ok_or_else(|| Refusal::NotFound { what: name.to_owned() })?;
-        Ok(GetIntentResponse { intent: Some(intent) })
+        let intent = intent.ok_or_else(|| Refusal::NotFound {
+            what: name.to_owned(),
+        })?;
+        Ok(GetIntentResponse {
+            intent: Some(intent),
+        })
     }
 
     async fn notice_named(&self, name: &str) -> Result<GetNoticeResponse, Problem> {
         names::check("notices", name, "name")?;
-        Ok(GetNoticeResponse { notice: Some(store::notice(self.journal.db(), name).await?) })
+        Ok(GetNoticeResponse {
+            notice: Some(store::notice(self.journal.db(), name).await?),
+        })
     }
 
     async fn page(&self, request: ListNoticesRequest) -> Result<ListNoticesResponse, Problem> {
-        let bound = format!("notices {} {} {}", request.kind, request.tender, request.text);
+        let bound = format!(
+            "notices {} {} {}",
+            request.kind, request.tender, request.text
+        );
         let before = match self.pages.position(&bound, &request.page_token)? {
-            None => Before { publish_us: i64::MAX, name: String::new() },
+            None => Before {
+                publish_us: i64::MAX,
+                name: String::new(),
+            },
             Some(bytes) => {
                 let (publish_us, name) = decode(&bytes)?;
                 Before { publish_us, name }
             }
         };
         let size = page::size(request.page_size);
-        let filter =
-            Filter { kind: request.kind, tender: &request.tender, text: request.text.trim() };
+        let filter = Filter {
+            kind: request.kind,
+            tender: &request.tender,
+            text: request.text.trim(),
+        };
         let notices = store::notices(self.journal.db(), before, filter, size).await?;
         let next_page_token = match notices.last() {
             Some(last) if notices.len() == size as usize => {
@@ -44,7 +59,10 @@ impl Notices {
             }
             _ => String::new(),
         };
-        Ok(ListNoticesResponse { notices, next_page_token })
+        Ok(ListNoticesResponse {
+            notices,
+            next_page_token,
+        })
     }
 }
 
@@ -52,7 +70,10 @@ impl Notices {
 macro_rules! answer {
     ($request:expr, $body:expr) => {{
         let language = Language::of($request.metadata());
-        $body.await.map(Response::new).map_err(|problem: Problem| problem.into_status(language))
+        $body
+            .await
+            .map(Response::new)
+            .map_err(|problem: Problem| problem.into_status(language))
     }};
 }
 
@@ -64,7 +85,8 @@ impl NoticeService for Notices {
     ) -> Result<Response<PublishIntentResponse>, Status> {
         answer!(request, async {
             let caller = Caller::of(&request)?;
-            self.publish_intent_of(&caller, request.get_ref().clone()).await
+            self.publish_intent_of(&caller, request.get_ref().clone())
+                .await
         })
     }
 
@@ -81,7 +103,8 @@ impl NoticeService for Notices {
     ) -> Result<Response<PublishTenderNoticeResponse>, Status> {
         answer!(request, async {
             let caller = Caller::of(&request)?;
-            self.publish_tender_notice_of(&caller, request.get_ref().clone()).await
+            self.publish_tender_notice_of(&caller, request.get_ref().clone())
+                .await
         })
     }
 
@@ -91,7 +114,8 @@ impl NoticeService for Notices {
     ) -> Result<Response<PublishClarificationResponse>, Status> {
         answer!(request, async {
             let caller = Caller::of(&request)?;
-            self.publish_clarification_of(&caller, request.get_ref().clone()).await
+            self.publish_clarification_of(&caller, request.get_ref().clone())
+                .await
         })
     }
 
@@ -101,7 +125,8 @@ impl NoticeService for Notices {
     ) -> Result<Response<AskQuestionResponse>, Status> {
         answer!(request, async {
             let caller = Caller::of(&request)?;
-            self.ask_question_of(&caller, request.get_ref().clone()).await
+            self.ask_question_of(&caller, request.get_ref().clone())
+                .await
         })
     }
 
@@ -111,7 +136,8 @@ impl NoticeService for Notices {
     ) -> Result<Response<ListQuestionsResponse>, Status> {
         answer!(request, async {
             let caller = Caller::of(&request)?;
-            self.list_questions_of(&caller, request.get_ref().clone()).await
+            self.list_questions_of(&caller, request.get_ref().clone())
+                .await
         })
     }
 

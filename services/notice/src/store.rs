@@ -12,8 +12,7 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
     sql: include_str!("../../../migrations/notice/0001_notice.sql"),
 }];
 
-const ADD_NOTICE: &str =
-    "INSERT INTO notice (name, kind, tender, title, publish_us, body) VALUES ($1, $2, $3, $4, $5, $6)";
+const ADD_NOTICE: &str = "INSERT INTO notice (name, kind, tender, title, publish_us, body) VALUES ($1, $2, $3, $4, $5, $6)";
 const NOTICE: &str = "SELECT body FROM notice WHERE name = $1";
 /// Newest first, before a position; kind 0 and empty texts mean any.
 const NOTICES: &str = "SELECT body FROM notice WHERE (publish_us < $1 OR (publish_us = $1 AND name < $2)) \
@@ -100,7 +99,9 @@ fn read<M: Message + Default>(row: &Row) -> Result<M, Problem> {
 
 pub async fn notice(db: &Db, name: &str) -> Result<Notice, Problem> {
     let rows = db.rows(NOTICE, &[Val::Text(name.to_owned())]).await?;
-    let row = rows.first().ok_or_else(|| Refusal::NotFound { what: name.to_owned() })?;
+    let row = rows.first().ok_or_else(|| Refusal::NotFound {
+        what: name.to_owned(),
+    })?;
     read(row)
 }
 
@@ -145,12 +146,17 @@ pub async fn questions(
         Val::Int(i64::from(limit)),
     ];
     let rows = db.rows(QUESTIONS, &values).await?;
-    rows.iter().map(|row| Ok((read(row)?, row.text(1)?))).collect()
+    rows.iter()
+        .map(|row| Ok((read(row)?, row.text(1)?)))
+        .collect()
 }
 
 /// A LIKE pattern for titles that contain `text` as it is.
 fn pattern(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let escaped = text
+        .replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_");
     format!("%{escaped}%")
 }
 
@@ -164,15 +170,28 @@ mod tests {
         let db = Db::sqlite(&folder.path().join("notice.db")).await.unwrap();
         db.migrate(MIGRATIONS).await.unwrap();
         for (name, sql) in SQL {
-            db.prepare(sql).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            db.prepare(sql)
+                .await
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
         }
         for (name, title) in [("notices/1", "100%_节能"), ("notices/2", "1000节能")] {
-            let notice = Notice { name: name.into(), title: title.into(), ..Notice::default() };
+            let notice = Notice {
+                name: name.into(),
+                title: title.into(),
+                ..Notice::default()
+            };
             let write = add_notice(&notice);
             db.exec(write.sql, &write.values).await.unwrap();
         }
-        let before = Before { publish_us: i64::MAX, name: String::new() };
-        let filter = Filter { kind: 0, tender: "", text: "0%_" };
+        let before = Before {
+            publish_us: i64::MAX,
+            name: String::new(),
+        };
+        let filter = Filter {
+            kind: 0,
+            tender: "",
+            text: "0%_",
+        };
         let found = notices(&db, before, filter, 10).await.unwrap();
         assert_eq!(found.len(), 1);
     }

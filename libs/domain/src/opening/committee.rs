@@ -7,7 +7,7 @@
 
 use sunbid_contracts::tender::v1::{Ceremony, CeremonyMessage};
 use sunbid_sealing::ceremony::{
-    Certificate, CeremonyFault, CeremonyTerms, HolderKeys, Message, Round, TermsError, Transcript,
+    CeremonyFault, CeremonyTerms, Certificate, HolderKeys, Message, Round, TermsError, Transcript,
     verify_transcript,
 };
 use sunbid_sealing::{Element, GroupError, Partial, PartialError, ReadError, TenderKey};
@@ -21,7 +21,11 @@ pub const REHEARSAL: i32 = 5;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitteeFault {
     #[error("the ceremony's {what} has {found} bytes instead of {expected}")]
-    Length { what: &'static str, expected: usize, found: usize },
+    Length {
+        what: &'static str,
+        expected: usize,
+        found: usize,
+    },
     #[error("the holders are not numbered from 1 in their order")]
     Numbering,
     #[error("{0} is not a number of holders")]
@@ -53,14 +57,25 @@ pub fn terms(ceremony: &Ceremony) -> Result<CeremonyTerms, CommitteeFault> {
                 return Err(CommitteeFault::Numbering);
             }
             let encryption = Element::decode(&array(&holder.encryption_key, "encryption key")?)
-                .map_err(|cause| CommitteeFault::Key { index: number, cause })?;
-            Ok(HolderKeys { identity: array(&holder.identity_key, "identity key")?, encryption })
+                .map_err(|cause| CommitteeFault::Key {
+                    index: number,
+                    cause,
+                })?;
+            Ok(HolderKeys {
+                identity: array(&holder.identity_key, "identity key")?,
+                encryption,
+            })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let threshold =
-        u16::try_from(ceremony.threshold).map_err(|_| CommitteeFault::Threshold(ceremony.threshold))?;
+    let threshold = u16::try_from(ceremony.threshold)
+        .map_err(|_| CommitteeFault::Threshold(ceremony.threshold))?;
     let document = array(&ceremony.tender_hash, "tender hash")?;
-    let terms = CeremonyTerms::new(document, threshold, holders, array(&ceremony.nonce, "nonce")?)?;
+    let terms = CeremonyTerms::new(
+        document,
+        threshold,
+        holders,
+        array(&ceremony.nonce, "nonce")?,
+    )?;
     if terms.id().as_slice() != ceremony.cid {
         return Err(CommitteeFault::Id);
     }
@@ -84,7 +99,12 @@ pub fn transcript(ceremony: &Ceremony) -> Result<Transcript, CommitteeFault> {
         .messages
         .iter()
         .filter(|m| m.round == CERTIFICATES && m.payload.is_empty())
-        .map(|m| Ok(Certificate { holder: holder(m.index)?, signature: array(&m.signature, "signature")? }))
+        .map(|m| {
+            Ok(Certificate {
+                holder: holder(m.index)?,
+                signature: array(&m.signature, "signature")?,
+            })
+        })
         .collect::<Result<_, CommitteeFault>>()?;
     Ok(Transcript {
         terms: terms(ceremony)?,
@@ -108,7 +128,10 @@ pub fn rehearsal(ceremony: &Ceremony) -> Result<Vec<Partial>, CommitteeFault> {
         .iter()
         .filter(|m| m.round == REHEARSAL)
         .map(|m| {
-            Partial::parse(&m.payload).map_err(|cause| CommitteeFault::Rehearsal { index: m.index, cause })
+            Partial::parse(&m.payload).map_err(|cause| CommitteeFault::Rehearsal {
+                index: m.index,
+                cause,
+            })
         })
         .collect()
 }
@@ -116,7 +139,9 @@ pub fn rehearsal(ceremony: &Ceremony) -> Result<Vec<Partial>, CommitteeFault> {
 /// A message of the sealing library in the form that contracts carry.
 pub fn carried(message: &Message) -> CeremonyMessage {
     let encoded = message.encode();
-    let signature = encoded.get(encoded.len().saturating_sub(64)..).unwrap_or_default();
+    let signature = encoded
+        .get(encoded.len().saturating_sub(64)..)
+        .unwrap_or_default();
     CeremonyMessage {
         round: number(message.round()),
         index: i32::from(message.holder()),
@@ -137,7 +162,14 @@ pub fn carried_certificate(certificate: &Certificate) -> CeremonyMessage {
 
 /// What a holder signs under its answer to the rehearsal.
 pub fn rehearsal_statement(cid: &[u8; 32], index: u16, payload: &[u8]) -> Vec<u8> {
-    [b"SEALBID-V1 ceremony message\0".as_slice(), cid, &[5], &index.to_be_bytes(), payload].concat()
+    [
+        b"SEALBID-V1 ceremony message\0".as_slice(),
+        cid,
+        &[5],
+        &index.to_be_bytes(),
+        payload,
+    ]
+    .concat()
 }
 
 fn message(carried: &CeremonyMessage, round: Round) -> Result<Message, CommitteeFault> {
@@ -150,7 +182,11 @@ fn message(carried: &CeremonyMessage, round: Round) -> Result<Message, Committee
     bytes.extend_from_slice(&carried.payload);
     bytes.extend_from_slice(&signature);
     let message = Message::parse(&bytes)?;
-    if message.round() == round { Ok(message) } else { Err(CommitteeFault::Round(carried.round)) }
+    if message.round() == round {
+        Ok(message)
+    } else {
+        Err(CommitteeFault::Round(carried.round))
+    }
 }
 
 const fn number(round: Round) -> i32 {
@@ -167,7 +203,9 @@ fn holder(index: i32) -> Result<u16, CommitteeFault> {
 }
 
 fn array<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], CommitteeFault> {
-    bytes
-        .try_into()
-        .map_err(|_| CommitteeFault::Length { what, expected: N, found: bytes.len() })
+    bytes.try_into().map_err(|_| CommitteeFault::Length {
+        what,
+        expected: N,
+        found: bytes.len(),
+    })
 }
