@@ -150,6 +150,14 @@ impl TrialAuthority {
     }
 }
 
+impl std::fmt::Debug for TrialIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrialIdentity")
+            .field("certificate_pem", &self.certificate_pem)
+            .finish_non_exhaustive()
+    }
+}
+
 impl TrialIdentity {
     pub fn signer(&self) -> Result<Signer, TrialError> {
         Ok(Signer::from_pem(&self.key_pem)?)

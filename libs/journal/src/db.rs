@@ -137,7 +137,7 @@ impl Db {
         }
     }
 
-    /// Reads with one statement.
+    /// Reads with one statement; on SQLite it cannot write.
     pub async fn rows(&self, sql: &'static str, values: &[Val]) -> Result<Vec<Row>, ReadError> {
         match &self.engine {
             Engine::Lite { readers, .. } => {

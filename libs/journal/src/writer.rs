@@ -3,6 +3,7 @@
 //! One transaction per batch, one fsync, many answers. Commands of one batch see each other's
 //! effects. Nobody is answered before the commit.
 
+mod checks;
 mod group;
 mod store;
 
@@ -18,8 +19,9 @@ use crate::command::{Command, Committed};
 use crate::db::{Db, Tx};
 use crate::error::{CommitError, ReadError};
 use crate::journal::Settings;
+pub(crate) use checks::check_scope;
 use group::Group;
-pub(crate) use group::check_scope;
+
 use store::Needs;
 
 pub(crate) type Answer = oneshot::Sender<Result<Committed, CommitError>>;

@@ -28,6 +28,8 @@ const STREAMS: [&str; 2] = ["main", "side"];
 enum Kind {
     /// So many events, the state with them.
     Append(u8),
+    /// An event that leaves the state as it is.
+    Note,
     Delete,
     Refuse,
     Close,
@@ -55,6 +57,7 @@ struct Op {
 fn kinds() -> impl Strategy<Value = Kind> {
     prop_oneof![
         8 => (0..4_u8).prop_map(Kind::Append),
+        2 => Just(Kind::Note),
         1 => Just(Kind::Delete),
         2 => Just(Kind::Refuse),
         1 => Just(Kind::Close),
@@ -98,10 +101,12 @@ impl Op {
         StreamId::of(STREAMS[self.stream])
     }
 
-    /// The event of this command after `before`: it grows with all that came before it.
-    fn body(&self, before: Option<&[u8]>) -> Vec<u8> {
-        let mut body = before.unwrap_or_default().to_vec();
-        body.push(self.id);
+    /// The event of this command: the state before it, what it counted, how many states there
+    /// were to see, and who it is. So whatever a decision saw wrongly ends up on the record.
+    fn body(&self, before: Option<(u64, &[u8])>, visible: usize) -> Vec<u8> {
+        let (version, state) = before.unwrap_or_default();
+        let mut body = state.to_vec();
+        body.extend([version as u8, visible as u8, self.id]);
         body
     }
 
@@ -128,14 +133,16 @@ impl Op {
     fn command(self) -> Command {
         let stream = self.stream();
         let decide = move |view: &sunbid_journal::View<'_>| {
-            let body = self.body(view.state(stream).map(|state| &state.body[..]));
+            let before = view.state(stream);
+            let before = before.map(|state| (state.version, &state.body[..]));
+            let body = self.body(before, view.states().count());
             let event = NewEvent {
                 stream,
                 body: body.clone(),
             };
             let events = vec![event; usize::from(self.events())];
             let states = match self.kind {
-                Kind::Append(0) => Vec::new(),
+                Kind::Append(0) | Kind::Note => Vec::new(),
                 Kind::Delete => vec![(stream, None)],
                 _ => vec![(stream, Some(body))],
             };
@@ -256,7 +263,13 @@ impl Model {
             .entries
             .last()
             .map_or(clock, |(_, _, last, _)| clock.max(*last));
-        let body = op.body(log.states.get(&op.stream).map(Vec::as_slice));
+        let before = log.states.get(&op.stream);
+        let visible = match op.whole_log {
+            true => log.states.len(),
+            false => usize::from(before.is_some()),
+        };
+        let before = before.map(|state| (log.counts[&op.stream], &state[..]));
+        let body = op.body(before, visible);
         let mut places = Vec::new();
         for _ in 0..op.events() {
             let count = log.counts.entry(op.stream).or_insert(0);
@@ -265,7 +278,7 @@ impl Model {
             log.entries.push((op.stream, *count, now, body.clone()));
         }
         match op.kind {
-            Kind::Append(0) => {}
+            Kind::Append(0) | Kind::Note => {}
             Kind::Delete => drop(log.states.remove(&op.stream)),
             _ => drop(log.states.insert(op.stream, body)),
         }

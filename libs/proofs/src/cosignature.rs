@@ -58,6 +58,11 @@ pub fn find(note: &Note, witness: &Verifier) -> Result<Cosignature, NoteError> {
     latest.ok_or_else(|| NoteError::NotSigned(witness.name().to_owned()))
 }
 
+/// The time a cosignature line states, seconds since 1970 UTC; nothing is verified.
+pub fn stated_time(signature: &Signature) -> Option<u64> {
+    signature.bytes.split_first_chunk::<8>().map(|(time, _)| u64::from_be_bytes(*time))
+}
+
 fn message(checkpoint: &str, time: u64) -> String {
     format!("cosignature/v1\ntime {time}\n{checkpoint}")
 }

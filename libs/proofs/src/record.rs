@@ -154,6 +154,31 @@ mod tests {
         }
     }
 
+    /// Records of this form stay readable for ever: these bytes may not change.
+    #[test]
+    fn the_first_version_is_fixed() {
+        let record = Record {
+            header: RecordHeader {
+                log: LogId::new([0x11; 16]),
+                seq: 2,
+                stream: StreamId::new([0x33; 16]),
+                version: 4,
+                at: -5,
+            },
+            body_digest: [0x66; 32],
+        };
+        let expected = [
+            "53425201",
+            "11111111111111111111111111111111",
+            "0000000000000002",
+            "33333333333333333333333333333333",
+            "0000000000000004",
+            "fffffffffffffffb",
+            "6666666666666666666666666666666666666666666666666666666666666666",
+        ];
+        assert_eq!(hex::encode(record.encode()), expected.concat());
+    }
+
     #[test]
     fn a_body_matches_its_own_record_alone() {
         let header = RecordHeader {

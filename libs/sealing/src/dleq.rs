@@ -116,3 +116,138 @@ fn challenge(
         ],
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_core::{CryptoRng, RngCore};
+
+    use super::*;
+    use crate::group::second_base;
+
+    /// Gives the same bytes for ever.
+    struct Stuck;
+
+    impl RngCore for Stuck {
+        fn next_u32(&mut self) -> u32 {
+            0x0707_0707
+        }
+        fn next_u64(&mut self) -> u64 {
+            0x0707_0707_0707_0707
+        }
+        fn fill_bytes(&mut self, out: &mut [u8]) {
+            out.fill(7);
+        }
+        fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), rand_core::Error> {
+            out.fill(7);
+            Ok(())
+        }
+    }
+
+    impl CryptoRng for Stuck {}
+
+    fn scalar(number: u64) -> Scalar {
+        Scalar::from(number)
+    }
+
+    fn element(point: RistrettoPoint) -> Element {
+        Element::from_point(point).unwrap()
+    }
+
+    /// The challenge of a verifier that forgot one item: 0 context, 1 A, 2 H, 3 B, 4 W1, 5 W2.
+    fn forgetful(forgotten: usize, parts: [&[u8]; 6]) -> Scalar {
+        let kept: Vec<&[u8]> = parts
+            .into_iter()
+            .enumerate()
+            .filter(|(position, _)| *position != forgotten)
+            .map(|(_, part)| part)
+            .collect();
+        transcript::hash_to_scalar(Tag::Partial, &kept)
+    }
+
+    /// For each item of the transcript: the forgery that works when it is forgotten, and does not
+    /// work here.
+    #[test]
+    fn forgetting_any_item_would_let_a_forgery_through() {
+        let base = RistrettoPoint::mul_base(&Scalar::ONE);
+        let honest_h = *second_base().point();
+        let (x, k) = (scalar(11), scalar(1234));
+        let stray = RistrettoPoint::mul_base(&scalar(99)) + honest_h;
+        let bytes = |point: &RistrettoPoint| point.compress().to_bytes();
+        for forgotten in 0..6 {
+            let context: &[u8] = if forgotten == 0 { b"other" } else { b"context" };
+            let (mut a, mut h, mut b) = (x * base, honest_h, x * honest_h);
+            let (mut w1, mut w2) = (k * base, k * honest_h);
+            match forgotten {
+                // Nobody looks at the commitment, so its element need not fit.
+                4 => a = stray,
+                5 => b = stray,
+                _ => {}
+            }
+            if matches!(forgotten, 1..=3) {
+                // One commitment is arbitrary; the forgotten element is solved for afterwards.
+                if forgotten == 1 {
+                    w1 = stray
+                } else {
+                    w2 = stray
+                }
+            }
+            let encoded = [bytes(&a), bytes(&h), bytes(&b), bytes(&w1), bytes(&w2)];
+            let [ea, eh, eb, ew1, ew2] = &encoded;
+            let c = forgetful(forgotten, [context, ea, eh, eb, ew1, ew2]);
+            let response = k + c * x;
+            match forgotten {
+                1 => a = c.invert() * (response * base - w1),
+                2 => h = response.invert() * (w2 + c * b),
+                3 => b = c.invert() * (response * h - w2),
+                _ => {}
+            }
+            let (ea, eh, eb) = (element(a), element(h), element(b));
+            let proof = DleqProof {
+                challenge: c,
+                response,
+            };
+            let statement = Statement {
+                a: &ea,
+                h: &eh,
+                b: &eb,
+            };
+            assert!(
+                !proof.holds(Tag::Partial, b"context", statement),
+                "item {forgotten}"
+            );
+            // The forgery is a real one: the verifier that forgets accepts it.
+            let first = bytes(&(response * base - c * a));
+            let second = bytes(&(response * h - c * b));
+            let again = forgetful(
+                forgotten,
+                [
+                    b"context",
+                    ea.as_bytes(),
+                    eh.as_bytes(),
+                    eb.as_bytes(),
+                    &first,
+                    &second,
+                ],
+            );
+            assert_eq!(again, c, "item {forgotten}");
+        }
+    }
+
+    #[test]
+    fn a_source_that_repeats_itself_does_not_give_the_secret_away() {
+        let secret = SecretScalar::from_scalar(scalar(42)).unwrap();
+        let (a, b) = (secret.public(), secret.times(second_base()));
+        let statement = Statement {
+            a: &a,
+            h: second_base(),
+            b: &b,
+        };
+        let one = DleqProof::prove(Tag::Seal, b"one", &secret, statement, &mut Stuck).unwrap();
+        let two = DleqProof::prove(Tag::Seal, b"two", &secret, statement, &mut Stuck).unwrap();
+        assert!(one.holds(Tag::Seal, b"one", statement));
+        assert!(!one.holds(Tag::Seal, b"two", statement));
+        assert!(!one.holds(Tag::Partial, b"one", statement));
+        let guess = (one.response - two.response) * (one.challenge - two.challenge).invert();
+        assert_ne!(guess, scalar(42));
+    }
+}

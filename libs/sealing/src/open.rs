@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::group::SharedSecret;
 use crate::header::{CheckedHeader, Header};
 use crate::keys::{self, CipherRefused, PayloadKeys};
-use crate::padding::{self, CHUNK, PREFIX, TAG};
+use crate::padding::{self, PREFIX, TAG};
 use crate::pipeline::{self, Workers};
 use crate::tree::{PayloadTree, leaf_hash};
 
@@ -198,8 +198,9 @@ fn read_chunk(
     payload: &mut impl Read,
     chunk: &mut Vec<u8>,
 ) -> Result<(), OpenError> {
-    chunk.reserve_exact((CHUNK + TAG).saturating_sub(chunk.len()));
-    chunk.resize(padding::chunk_length(padded, index) + TAG, 0);
+    let sealed = padding::chunk_length(padded, index) + TAG;
+    chunk.reserve_exact(sealed.saturating_sub(chunk.len()));
+    chunk.resize(sealed, 0);
     payload
         .read_exact(chunk)
         .map_err(|cause| match cause.kind() {
@@ -290,5 +291,150 @@ impl Plaintext {
                 padded: self.padded,
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_core::OsRng;
+
+    use super::*;
+    use crate::dleq::{DleqProof, Statement};
+    use crate::group::{SecretScalar, second_base};
+    use crate::header::{Class, Subject, encode_body, encode_static};
+    use crate::label::Label;
+    use crate::transcript::Tag;
+
+    /// What a lying supplier does differently.
+    #[derive(Default)]
+    struct Lie {
+        other_commitment: bool,
+        other_chunk_key: bool,
+        other_chunk_index: u64,
+        no_last_flag: bool,
+    }
+
+    /// A header with a true proof over whatever plaintext a supplier makes up.
+    fn craft(plaintext: &[u8], lie: &Lie) -> (CheckedHeader, SharedSecret, Vec<u8>) {
+        let name = Label::new("x").unwrap();
+        let subject = Subject {
+            tender: name.clone(),
+            lot: name.clone(),
+            part: 0,
+            class: Class::Public,
+            bidder: name,
+            revision: 1,
+            not_before: 0,
+        };
+        let whole = SecretScalar::random(&mut OsRng).unwrap().public();
+        let secret = SecretScalar::random(&mut OsRng).unwrap();
+        let (ephemeral, second) = (secret.public(), secret.times(second_base()));
+        let shared = SharedSecret::from_point(*secret.times(&whole).point());
+        let statics = encode_static(&[1; 32], &subject, &[2; 32]);
+        let mut keys = PayloadKeys::derive(&[1; 32], &statics, &ephemeral, &shared).unwrap();
+        if lie.other_commitment {
+            keys.commitment = [3; 32];
+        }
+        if lie.other_chunk_key {
+            *keys.content_key = [4; 32];
+        }
+        let cipher = keys::cipher(&keys.content_key).unwrap();
+        let mut chunk = plaintext.to_vec();
+        keys::seal_chunk(
+            &cipher,
+            lie.other_chunk_index,
+            !lie.no_last_flag,
+            &mut chunk,
+        )
+        .unwrap();
+        let mut tree = PayloadTree::default();
+        tree.push(leaf_hash(&chunk));
+        let (length, root) = (chunk.len() as u64, tree.root());
+        let mut body = statics;
+        encode_body(
+            &mut body,
+            &ephemeral,
+            &second,
+            &keys.commitment,
+            length,
+            &root,
+        );
+        let statement = Statement {
+            a: &ephemeral,
+            h: second_base(),
+            b: &second,
+        };
+        let proof = DleqProof::prove(Tag::Seal, &body, &secret, statement, &mut OsRng).unwrap();
+        body.extend(proof.to_bytes());
+        (CheckedHeader::parse(&body).unwrap(), shared, chunk)
+    }
+
+    fn plaintext(stated: u64) -> Vec<u8> {
+        let mut plaintext = vec![0; 256];
+        plaintext[..8].copy_from_slice(&stated.to_be_bytes());
+        plaintext
+    }
+
+    fn fault(plaintext: &[u8], lie: &Lie) -> SupplierFault {
+        let (header, secret, payload) = craft(plaintext, lie);
+        // Whatever the supplier did, stored bytes that are not the header's are the store's fault.
+        if !lie.other_commitment {
+            let mut mauled = payload.clone();
+            mauled[9] ^= 1;
+            let outcome = open_short(&header, &secret, &mauled);
+            assert!(matches!(
+                outcome,
+                Err(OpenError::Store(StoreFault::Root { .. }))
+            ));
+        }
+        check_payload(&header, payload.as_slice(), Workers::ONE).unwrap();
+        match open_short(&header, &secret, &payload) {
+            Err(OpenError::Supplier(fault)) => fault,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_honest_supplier_is_blamed_for_nothing() {
+        let (header, secret, payload) = craft(&plaintext(248), &Lie::default());
+        assert_eq!(*open_short(&header, &secret, &payload).unwrap(), [0; 248]);
+    }
+
+    #[test]
+    fn every_lie_of_a_supplier_is_named() {
+        let lie = Lie {
+            other_commitment: true,
+            ..Lie::default()
+        };
+        assert_eq!(fault(&plaintext(5), &lie), SupplierFault::KeyCommitment);
+        for lie in [
+            Lie {
+                other_chunk_key: true,
+                ..Lie::default()
+            },
+            Lie {
+                other_chunk_index: 1,
+                ..Lie::default()
+            },
+            Lie {
+                no_last_flag: true,
+                ..Lie::default()
+            },
+        ] {
+            assert_eq!(
+                fault(&plaintext(5), &lie),
+                SupplierFault::Chunk { index: 0 }
+            );
+        }
+        for stated in [249, 1 << 40, u64::MAX - 7, u64::MAX] {
+            let expected = SupplierFault::ContentLength {
+                stated,
+                padded: 256,
+            };
+            assert_eq!(fault(&plaintext(stated), &Lie::default()), expected);
+        }
+        let mut hidden = plaintext(5);
+        hidden[255] = 1;
+        assert_eq!(fault(&hidden, &Lie::default()), SupplierFault::Padding);
     }
 }

@@ -12,7 +12,7 @@ use crate::dleq::{DleqProof, Statement};
 use crate::group::{NoRandomness, SecretScalar, SharedSecret, random_bytes, second_base};
 use crate::header::{Header, Subject, encode_body, encode_static};
 use crate::keys::{self, CipherRefused, PayloadKeys};
-use crate::padding::{self, CHUNK, PREFIX, TAG};
+use crate::padding::{self, PREFIX, TAG};
 use crate::pipeline::{self, Workers};
 use crate::rescue::Rescue;
 use crate::tender_key::SealingKey;
@@ -136,8 +136,10 @@ fn seal_payload(
         workers,
         padding::chunk_count(padded),
         |place, chunk| {
-            chunk.reserve_exact((CHUNK + TAG).saturating_sub(chunk.len()));
-            chunk.resize(padding::chunk_length(padded, place.index), 0);
+            let plain = padding::chunk_length(padded, place.index);
+            // Room for the tag as well, so that plaintext is never left behind in a moved buffer.
+            chunk.reserve_exact((plain + TAG).saturating_sub(chunk.len()));
+            chunk.resize(plain, 0);
             // The first chunk has at least the 256 bytes of the shortest padding.
             let skipped = if place.index == 0 {
                 PREFIX.min(chunk.len())

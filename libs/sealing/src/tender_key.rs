@@ -4,6 +4,7 @@
 use curve25519_dalek::traits::{MultiscalarMul, VartimeMultiscalarMul};
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::group::{Element, GroupError, SecretScalar};
 use crate::reading::{ReadError, Reading};
@@ -227,6 +228,12 @@ impl KeyShare {
     #[must_use]
     pub const fn public(&self) -> &Element {
         &self.public
+    }
+
+    /// The secret itself, wiped when dropped: for a holder's own safekeeping and for vectors.
+    #[must_use]
+    pub fn to_secret_bytes(&self) -> Zeroizing<[u8; 32]> {
+        self.secret.to_bytes()
     }
 
     pub(crate) const fn secret(&self) -> &SecretScalar {

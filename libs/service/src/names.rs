@@ -11,6 +11,19 @@ pub fn fresh(collection: &str) -> String {
     format!("{collection}/{}", Uuid::new_v4())
 }
 
+/// A name that follows from `parts`: the same for a repeated request or cause, and telling nothing.
+pub fn derived(collection: &str, parts: &[&str]) -> String {
+    let mut text = Vec::new();
+    for part in parts {
+        text.extend((part.len() as u64).to_be_bytes());
+        text.extend(part.as_bytes());
+    }
+    let digest = sunbid_proofs::sha256(&[b"sunbid-name-v1\0", &text]);
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    format!("{collection}/{}", uuid::Builder::from_custom_bytes(id).into_uuid())
+}
+
 /// Checks `{collection}/{uuid}` in its canonical form.
 pub fn check(collection: &str, name: &str, field: &str) -> Result<(), Refusal> {
     let good = name

@@ -45,7 +45,9 @@ pub struct DealCode(String);
 /// Why a text is not such a code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DealCodeError {
-    #[error("a transaction code has groups of 3, 18, 8, 6 and 1 characters joined by hyphens; got {0:?}")]
+    #[error(
+        "a transaction code has groups of 3, 18, 8, 6 and 1 characters joined by hyphens; got {0:?}"
+    )]
     Form(String),
     #[error("the day {0:?} in the transaction code does not exist")]
     Day(String),
@@ -121,10 +123,7 @@ impl fmt::Display for DealCode {
 fn check_character(body: &str) -> Option<char> {
     let (mut sum, mut weight) = (0, 1);
     for byte in body.bytes().rev().filter(|byte| *byte != b'-') {
-        let value = ALPHABET
-            .iter()
-            .take(36)
-            .position(|known| *known == byte)?;
+        let value = ALPHABET.iter().take(36).position(|known| *known == byte)?;
         weight = weight * 2 % 37;
         sum += value * weight;
     }
@@ -146,7 +145,10 @@ mod tests {
             "D01-121406004056000122-20260105-000001-L",
             "A01-121406004056000122-20260105-000001-4",
         ] {
-            assert_eq!(DealCode::parse(good).map(|code| code.to_string()), Ok(good.to_owned()));
+            assert_eq!(
+                DealCode::parse(good).map(|code| code.to_string()),
+                Ok(good.to_owned())
+            );
         }
         for bad in [
             "",
@@ -155,7 +157,10 @@ mod tests {
             "d01-121406004056000122-20260105-000001-L",
             "D01-12140600405600012二-20260105-000001-L",
         ] {
-            assert!(matches!(DealCode::parse(bad), Err(DealCodeError::Form(_))), "{bad}");
+            assert!(
+                matches!(DealCode::parse(bad), Err(DealCodeError::Form(_))),
+                "{bad}"
+            );
         }
         assert!(matches!(
             DealCode::parse("D01-121406004056000122-20260230-000001-L"),

@@ -104,7 +104,7 @@ impl Fen {
                 }
             }
             text.push_str(GROUPS[group]);
-            zero_pending = value % 10 == 0 && zero_pending;
+            zero_pending = value.is_multiple_of(10) && zero_pending;
         }
         if yuan > 0 {
             text.push('元');
@@ -138,7 +138,7 @@ impl fmt::Display for Fen {
         let yuan = (magnitude / 100).to_string();
         let mut grouped = String::new();
         for (at, digit) in yuan.chars().enumerate() {
-            if at > 0 && (yuan.len() - at) % 3 == 0 {
+            if at > 0 && (yuan.len() - at).is_multiple_of(3) {
                 grouped.push(',');
             }
             grouped.push(digit);

@@ -1,20 +1,9 @@
-//! `sunbid`: one program for every role - the command line, the platform, the trustee daemon, the
-//! bank simulator, the verifier and the demonstration. Parses, dispatches, and ends with a code.
-
-mod commands;
-mod connection;
-mod context;
-mod demo;
-mod exit;
-mod output;
-mod process;
-mod profile;
-mod progress;
-mod sealing;
+//! `sunbid`: parses, dispatches, and ends with a code.
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use sunbid_cli::{commands, exit};
 
 fn main() -> ExitCode {
     let arguments = commands::Arguments::parse();

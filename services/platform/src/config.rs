@@ -108,11 +108,6 @@ impl Config {
         }
     }
 
-    /// Name under which the public log signs.
-    pub fn log_origin(&self) -> String {
-        format!("{}/log", self.origin)
-    }
-
     fn check(&self, path: &Path) -> Result<(), ConfigFault> {
         let form = |cause: &str| ConfigFault::Form { path: path.to_owned(), cause: cause.to_owned() };
         let named = !self.origin.is_empty()

@@ -67,7 +67,7 @@ pub async fn initialise(data: &Path, with: Initialisation) -> Result<Config, Ini
         return Err(InitialiseError::Exists(data.to_owned()));
     }
     fs::create_dir_all(data.join("roots")).map_err(io(data))?;
-    let _lock = DataDir::lock(data)?;
+    let _lock = DataDir::lock(data, SystemClock.now())?;
     let ders = sunbid_certificates::pem::certificates(&with.roots_pem)
         .map_err(|error| InitialiseError::Roots(error.to_string()))?;
     let roots = Roots::new(ders).map_err(|error| InitialiseError::Roots(error.to_string()))?;

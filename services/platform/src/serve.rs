@@ -85,7 +85,7 @@ impl Platform {
     pub async fn start(data: &Path, sandbox: bool) -> Result<Self, ServeError> {
         let config = Config::read(data)?;
         config.require_mode(data, sandbox)?;
-        let lock = DataDir::lock(data)?;
+        let lock = DataDir::lock(data, SystemClock.now())?;
         let mut sandbox_clock = None;
         let clock: Arc<dyn Clock> = if config.sandbox {
             let clock = SandboxClock::open(&data.join(SANDBOX_CLOCK)).map_err(ServeError::Clock)?;
@@ -261,7 +261,6 @@ impl Parts {
             trust_name: bank.trust_name.clone(),
         });
         let audit = sunbid_audit::AuditSettings {
-            log_origin: config.log_origin(),
             epoch: std::time::Duration::from_secs(u64::from(config.epoch_seconds)),
             services: &SERVICES,
         };

@@ -1,1 +1,96 @@
-//! (being built)
+//! The registry: organisations, their people and certificates, roles, sign-in and its end.
+//! Needs the configured roots, a clock, and the platform's token key. It learns nothing from other
+//! services; everything it says follows from the organisations' own logs.
+
+mod bootstrap;
+mod challenge;
+mod credential;
+mod names;
+mod rpc;
+mod rpc_organizations;
+mod rpc_sessions;
+mod rpc_subjects;
+mod store;
+
+use std::sync::Arc;
+
+use ring::signature::Ed25519KeyPair;
+use sunbid_certificates::Roots;
+use sunbid_contracts::registry::v1::{
+    GetPlatformResponse, registry_service_server::RegistryServiceServer,
+};
+use sunbid_journal::Journal;
+use sunbid_proofs::note::{ED25519_NOTE, Verifier};
+use sunbid_service::{Setting, StartError, Started, page::Pages};
+use sunbid_terms::Clock;
+use tokio::task::JoinSet;
+
+pub use bootstrap::{BootstrapError, bootstrap};
+use challenge::Challenges;
+pub use store::{MIGRATIONS, SQL};
+
+/// Name of this service in logs, actors and files.
+pub const SERVICE: &str = "registry";
+
+/// Largest request taken, bytes: a certificate with its intermediates.
+const LARGEST_REQUEST: usize = 128 * 1024;
+
+/// The registry's state in this process: nothing but handles and keys.
+pub(crate) struct Registry {
+    journal: Journal,
+    clock: Arc<dyn Clock>,
+    roots: Arc<Roots>,
+    challenges: Challenges,
+    pages: Pages,
+    token_key: Arc<Ed25519KeyPair>,
+    origin: String,
+    /// What everyone may know; its time is filled in for each answer.
+    platform: GetPlatformResponse,
+}
+
+/// Starts the registry.
+pub async fn start(setting: Setting) -> Result<Started, StartError> {
+    let journal = setting.journal(SERVICE, store::MIGRATIONS).await?;
+    let registry = Registry {
+        journal: journal.clone(),
+        challenges: Challenges::new(&setting.keys.secret("challenges")?),
+        pages: setting.pages(SERVICE)?,
+        token_key: setting.keys.pair("token")?,
+        platform: platform(&setting)?,
+        clock: setting.clock,
+        roots: setting.roots,
+        origin: setting.origin,
+    };
+    Ok(Started {
+        name: SERVICE,
+        journal,
+        install: Box::new(move |routes| {
+            routes.add_service(
+                RegistryServiceServer::new(registry).max_decoding_message_size(LARGEST_REQUEST),
+            );
+        }),
+        tasks: JoinSet::new(),
+    })
+}
+
+fn platform(setting: &Setting) -> Result<GetPlatformResponse, StartError> {
+    let fault = |cause: String| StartError::Other {
+        service: SERVICE,
+        cause,
+    };
+    let log_key = setting.keys.public("log")?;
+    let log_key = <[u8; 32]>::try_from(log_key.as_slice())
+        .map_err(|_| fault("the log's public key is not 32 bytes".to_owned()))?;
+    let verifier = Verifier::new(&format!("{}/log", setting.origin), ED25519_NOTE, log_key)
+        .map_err(|error| fault(error.to_string()))?;
+    Ok(GetPlatformResponse {
+        token_key: setting.keys.public("token")?,
+        log_verifier_key: verifier.to_string(),
+        receipt_key: setting.keys.public("receipt")?,
+        roots: setting.roots.ders(),
+        sandbox: setting.sandbox,
+        now_us: 0,
+        origin: setting.origin.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}

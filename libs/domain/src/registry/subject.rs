@@ -112,6 +112,13 @@ impl SubjectState {
             roles,
             credential,
         } = addition;
+        let own = by.organization == organization.name;
+        // An organisation whose certificates all ran out could never come back by itself. Asked
+        // first: others learn nothing of an organisation from what is wrong with their request.
+        let stranded = by.administers() && !others.iter().any(|other| other.is_usable(now));
+        if !own && !stranded {
+            return Err(Refusal::Forbidden);
+        }
         let mut check = FieldCheck::new();
         check.text(display_name, LONGEST_NAME, "display_name");
         kinds::check_roles(roles, &organization.kinds, &mut check);
@@ -122,12 +129,7 @@ impl SubjectState {
             "names another organisation's credit code.",
         );
         check.finish()?;
-        if by.organization != organization.name {
-            // An organisation whose certificates all ran out could never come back by itself.
-            if !by.administers() || others.iter().any(|other| other.is_usable(now)) {
-                return Err(Refusal::Forbidden);
-            }
-        } else if !by.has_all(roles) {
+        if own && !by.has_all(roles) {
             return Err(Refusal::state(
                 "ROLE_NOT_HELD",
                 "只能授予本人拥有的角色。",

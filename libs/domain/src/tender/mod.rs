@@ -1,1 +1,14 @@
-//! (being built)
+//! A tender from its first draft to its opening: what may happen to it and what follows.
+//! Owns the tender's log. Never sees a bid, and learns of bidding only that it closed.
+
+pub mod aggregate;
+pub mod ceremony;
+pub mod draft;
+pub mod hash;
+pub mod life;
+pub mod rounds;
+mod stage;
+#[cfg(test)]
+mod tests;
+
+pub use aggregate::Dossier;

@@ -1,8 +1,9 @@
 //! The commands of one batch that touch one log: what they see of each other, and what becomes of
 //! the log. Lives as long as the transaction; nothing is kept from one batch to the next.
 
+mod written;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use ring::rand::SecureRandom;
@@ -11,20 +12,14 @@ use sunbid_proofs::record::SALT_LENGTH;
 use sunbid_proofs::{CommandId, Hash, LogId, Record, RecordHeader, StreamId, record};
 use sunbid_terms::Instant;
 
+use super::checks::{check_outcome, guard};
 use super::{Answer, Job, Writer, concerns_all, refuse};
 use crate::command::{
     Command, Committed, EntryRef, Head, NewEvent, Outcome, Reads, StreamState, View, Write,
 };
-use crate::db::{Tx, Val};
+use crate::db::Tx;
 use crate::error::{CommitError, ReadError};
-use crate::rows::{self, StateRow, StoredHead, blob, int};
-
-/// The most events of one command.
-const MOST_EVENTS: usize = 4096;
-/// The longest event or state, in bytes. Files belong into the object store.
-const LONGEST_BODY: usize = 4 * 1024 * 1024;
-/// The longest scope, in bytes.
-const LONGEST_SCOPE: usize = 512;
+use crate::rows::{self, StateRow, StoredHead, blob};
 
 /// A command whose effect is in the log or will be with this batch.
 struct Seen {
@@ -384,84 +379,6 @@ impl Group {
         self.writes.extend(outcome.writes);
     }
 
-    pub fn writes_anything(&self) -> bool {
-        !self.entries.is_empty() || !self.remembered.is_empty() || !self.writes.is_empty()
-    }
-
-    /// Whether the row that reserved the log must go again.
-    pub const fn stays_reserved(&self) -> bool {
-        self.reserved && self.current.is_none()
-    }
-
-    /// Adds this log's rows to those of the batch.
-    pub fn collect(
-        &self,
-        entries: &mut Vec<Val>,
-        seen: &mut Vec<Val>,
-        states: &mut Vec<Val>,
-        heads: &mut Vec<Val>,
-    ) {
-        let log = || blob(self.log.as_bytes());
-        for entry in &self.entries {
-            entries.extend([
-                log(),
-                int(entry.place.seq),
-                blob(entry.place.stream.as_bytes()),
-                int(entry.place.version),
-                Val::Int(entry.place.at.micros()),
-                blob(&entry.place.leaf),
-                blob(&entry.record),
-                blob(&entry.salted_body),
-            ]);
-        }
-        for id in &self.remembered {
-            let Some(command) = self.seen.get(id) else {
-                continue;
-            };
-            seen.extend([
-                log(),
-                blob(id.as_bytes()),
-                blob(&command.digest),
-                blob(&command.reply),
-                int(command.entries.first().map_or(0, |entry| entry.seq)),
-                int(command.entries.len() as u64),
-                Val::Int(command.at.micros()),
-            ]);
-        }
-        for stream in &self.touched {
-            let body = self.states.get(stream).map(|state| blob(&state.body));
-            states.extend([
-                log(),
-                blob(stream.as_bytes()),
-                int(self.versions.get(stream).copied().unwrap_or(0)),
-                body.unwrap_or(Val::Null),
-            ]);
-        }
-        if let Some(stored) = self.current.as_ref().filter(|_| !self.entries.is_empty()) {
-            heads.extend(stored.values());
-        }
-    }
-
-    /// Brings a new transaction to where this log's decisions were made: the head is the same, and
-    /// the commands' statements are run again.
-    pub async fn restore(&self, tx: &mut Tx) -> Result<(), ReadError> {
-        let found = tx
-            .find_many(&rows::FIND_HEADS, &[blob(self.log.as_bytes())])
-            .await?;
-        let found = found.first().map(rows::stored_head).transpose()?;
-        let found = found.map(|stored| stored.head).filter(|head| head.size > 0);
-        if found.as_ref() != self.base.as_ref().map(|stored| &stored.head) {
-            return Err(ReadError::Contention(format!(
-                "the log {} has moved on",
-                self.log
-            )));
-        }
-        for write in &self.writes {
-            tx.exec(write.sql, &write.values).await?;
-        }
-        Ok(())
-    }
-
     /// After the commit: everybody hears what became of their command.
     pub fn answer(self) {
         for (answer, result) in self.answers() {
@@ -494,47 +411,4 @@ impl Seen {
             replayed: true,
         })
     }
-}
-
-/// A decision that panics fails alone; it must not take the writer with it.
-fn guard<T>(work: impl FnOnce() -> T) -> Result<T, CommitError> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(ToString::to_string)
-            .or_else(|| panic.downcast_ref::<String>().cloned());
-        CommitError::Panicked(text.unwrap_or_else(|| "without a text".to_owned()))
-    })
-}
-
-pub(crate) fn check_scope(scope: &str) -> Result<(), CommitError> {
-    if scope.len() > LONGEST_SCOPE || scope.contains('\0') {
-        return Err(CommitError::Invalid(format!(
-            "the scope of a log is at most {LONGEST_SCOPE} bytes without a zero byte"
-        )));
-    }
-    Ok(())
-}
-
-fn check_outcome(outcome: &Outcome) -> Result<(), CommitError> {
-    if outcome.events.is_empty() && (!outcome.states.is_empty() || outcome.close) {
-        return Err(CommitError::Unrecorded);
-    }
-    if outcome.events.len() > MOST_EVENTS {
-        return Err(CommitError::Invalid(format!(
-            "a command has at most {MOST_EVENTS} events, not {}",
-            outcome.events.len()
-        )));
-    }
-    let events = outcome.events.iter().map(|event| event.body.len());
-    let states = outcome
-        .states
-        .iter()
-        .map(|(_, body)| body.as_ref().map_or(0, Vec::len));
-    if let Some(length) = events.chain(states).find(|length| *length > LONGEST_BODY) {
-        return Err(CommitError::Invalid(format!(
-            "an event or a state has at most {LONGEST_BODY} bytes, not {length}"
-        )));
-    }
-    Ok(())
 }

@@ -1,22 +1,22 @@
 //! The commands, one file for each thing they are about.
 
 mod audit;
-mod bank;
-mod bid;
+pub mod bank;
+pub mod bid;
 mod clock;
 mod deposit;
 mod intent;
 mod notice;
-mod opening;
-mod organization;
-mod platform;
+pub mod opening;
+pub mod organization;
+pub mod platform;
 mod profile;
 mod question;
 mod rules;
-mod tender;
+pub mod tender;
 mod trial;
-mod trustee;
-mod verify;
+pub mod trustee;
+pub mod verify;
 
 use clap::{CommandFactory, Parser, Subcommand};
 

@@ -1,0 +1,33 @@
+//! What even supervisors may not see before the opening: whose records exist, and how many.
+//! (招标投标法 art. 22; 政府采购货物和服务招标投标管理办法 art. 28.)
+
+/// Services whose records of a tender say who bids.
+const TELLING: [&str; 2] = ["bid", "deposit"];
+
+/// Scope prefix of refused commands, which name their actors.
+const REFUSALS: &str = "refusals/";
+
+/// Whether the records of `scope` at `service` stay unseen until the tender's bid log has closed.
+pub fn is_sealed(service: &str, scope: &str) -> bool {
+    TELLING.contains(&service)
+        || (scope.starts_with(REFUSALS) && scope.contains("tenders/"))
+}
+
+/// Whether a record stays unseen until then though its log does not: it names a supplier.
+pub fn is_sealed_event(event: &str) -> bool {
+    matches!(event, "sunbid.notice.v1.QuestionAsked" | "sunbid.opening.v1.CheckedIn")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suppliers_records_are_sealed() {
+        assert!(is_sealed("bid", "tenders/1"));
+        assert!(is_sealed("deposit", "tenders/1"));
+        assert!(is_sealed("opening", "refusals/tenders/1"));
+        assert!(!is_sealed("notice", "tenders/1"));
+        assert!(is_sealed_event("sunbid.opening.v1.CheckedIn"));
+    }
+}

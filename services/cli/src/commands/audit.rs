@@ -1,0 +1,118 @@
+//! The audit: a tender's trail, the public log's checkpoint, and how everything stands.
+
+use clap::Subcommand;
+use sunbid_contracts::audit::v1::{
+    GetCheckpointRequest, GetStatusRequest, ListTrailRequest, TrailEntry, WatchTrailRequest,
+};
+
+use super::tender_name;
+use crate::{context::Context, output};
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Everything that happened to a tender, with the rules that allowed it (supervisor).
+    Trail {
+        #[arg(value_parser = tender_name)]
+        tender: String,
+        /// With every rule that was asked.
+        #[arg(long)]
+        verdicts: bool,
+    },
+    /// The same, live (supervisor).
+    Watch {
+        #[arg(value_parser = tender_name)]
+        tender: String,
+    },
+    /// The public log's latest checkpoint with its cosignatures.
+    Checkpoint,
+    /// How the audit of every service's logs stands (supervisor, trading centre).
+    Status,
+}
+
+pub async fn run(context: &Context, command: AuditCommand) -> anyhow::Result<()> {
+    let output = context.output;
+    match command {
+        AuditCommand::Trail { tender, verdicts } => {
+            let mut audit = context.caller().await?.audit();
+            let (mut all, mut page_token) = (Vec::new(), String::new());
+            loop {
+                let request = ListTrailRequest { tender: tender.clone(), page_size: 200, page_token };
+                let page = audit.list_trail(request).await?.into_inner();
+                all.extend(page.entries);
+                page_token = page.next_page_token;
+                if page_token.is_empty() {
+                    break;
+                }
+            }
+            if verdicts && !output.json {
+                for entry in &all {
+                    println!("{}", line(entry, context));
+                    println!("{}", output::verdicts(&entry.verdicts, output));
+                }
+                return Ok(());
+            }
+            let header = ["时间", "服务", "记录", "事项", "行为人"];
+            output.list(&all, &header, output.say("没有记录。", "No records."), |entry| {
+                vec![
+                    output::time(entry.at_us),
+                    entry.service.clone(),
+                    entry.seq.to_string(),
+                    output.say(&entry.summary_zh, &entry.summary_en).to_owned(),
+                    entry.actor.clone(),
+                ]
+            })
+        }
+        AuditCommand::Watch { tender } => {
+            let mut audit = context.caller().await?.audit();
+            let mut stream = audit.watch_trail(WatchTrailRequest { tender }).await?.into_inner();
+            while let Some(answer) = stream.message().await? {
+                output.message(&answer.entry.unwrap_or_default(), |entry| line(entry, context))?;
+            }
+            Ok(())
+        }
+        AuditCommand::Checkpoint => {
+            let mut audit = context.reader().await?.audit();
+            let answer = audit.get_checkpoint(GetCheckpointRequest {}).await?.into_inner();
+            output.message(&answer, |answer| answer.note.clone())
+        }
+        AuditCommand::Status => {
+            let mut audit = context.caller().await?.audit();
+            let answer = audit.get_status(GetStatusRequest {}).await?.into_inner();
+            output.message(&answer, |answer| {
+                let logs = output::table(
+                    &["服务", "日志", "已核验记录", "问题"],
+                    answer.logs.iter().map(|log| {
+                        vec![
+                            log.service.clone(),
+                            log.logs.to_string(),
+                            log.records_verified.to_string(),
+                            log.fault.clone(),
+                        ]
+                    }),
+                );
+                let witnesses = output::table(
+                    &["见证", "检查点", "签名时间"],
+                    answer.witnesses.iter().map(|witness| {
+                        vec![
+                            witness.name.clone(),
+                            witness.size.to_string(),
+                            output::time(witness.cosign_time_us),
+                        ]
+                    }),
+                );
+                format!("{logs}\n\n{witnesses}\n\nepochs: {}", answer.epochs)
+            })
+        }
+    }
+}
+
+fn line(entry: &TrailEntry, context: &Context) -> String {
+    format!(
+        "{}  {:8} #{:<4} {}  {}",
+        output::time(entry.at_us),
+        entry.service,
+        entry.seq,
+        context.output.say(&entry.summary_zh, &entry.summary_en),
+        entry.actor,
+    )
+}

@@ -1,0 +1,127 @@
+//! Running the platform, making an installation, and checking one that stands still.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use sunbid_certificates::pem;
+use sunbid_journal::{DataDir, Db, Journal};
+use sunbid_platform::{Initialisation, Platform, config::Bank, initialise};
+use sunbid_service::clock::SystemClock;
+use sunbid_terms::Clock;
+
+use crate::{context::Context, exit, process};
+
+#[derive(Debug, Subcommand)]
+pub enum PlatformCommand {
+    /// Make an installation in a new folder, with the trading centre's first administrator.
+    Init(InitArguments),
+    /// Serve. Stops on SIGINT or SIGTERM, finishing what it took.
+    Start {
+        /// Folder of the installation.
+        data: PathBuf,
+        /// It is a sandbox, whose clock can be moved; a production start refuses it.
+        #[arg(long)]
+        sandbox: bool,
+    },
+    /// Recompute every record, root and chain of an installation that stands still.
+    Check { data: PathBuf },
+}
+
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    pub data: PathBuf,
+    /// Name of the installation in every signature, such as ggzy.example.cn; never changed.
+    /// A sandbox's begins with "sandbox.".
+    #[arg(long)]
+    pub origin: String,
+    #[arg(long, default_value = "127.0.0.1:7700")]
+    pub listen: SocketAddr,
+    #[arg(long)]
+    pub sandbox: bool,
+    /// Seconds between two leaves of the public log.
+    #[arg(long, default_value_t = 60)]
+    pub epoch_seconds: u32,
+    /// PEM file with the certificate roots.
+    #[arg(long)]
+    pub roots: PathBuf,
+    /// PEM file with the first administrator's certificate and its intermediates.
+    #[arg(long)]
+    pub administrator: PathBuf,
+    /// Address of the bank's interface.
+    #[arg(long, requires = "trust_account")]
+    pub bank: Option<String>,
+    /// Account that all deposits are kept in.
+    #[arg(long, requires = "bank")]
+    pub trust_account: Option<String>,
+    #[arg(long, default_value = "公共资源交易中心保证金专户")]
+    pub trust_name: String,
+}
+
+pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<()> {
+    match command {
+        PlatformCommand::Init(arguments) => init(arguments).await,
+        PlatformCommand::Start { data, sandbox } => {
+            process::log(context.output.json);
+            let platform = Platform::start(&data, sandbox).await?;
+            // One line on standard output, for people and for scripts that wait for it.
+            println!("serving on {}", platform.address());
+            platform.run_until(process::asked_to_stop()).await?;
+            Ok(())
+        }
+        PlatformCommand::Check { data } => check(&data).await,
+    }
+}
+
+/// Makes an installation.
+pub async fn init(arguments: InitArguments) -> anyhow::Result<()> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).with_context(|| path.display().to_string())
+    };
+    let mut administrator =
+        pem::certificates(&read(&arguments.administrator)?)?.into_iter();
+    let with = Initialisation {
+        origin: arguments.origin,
+        listen: arguments.listen,
+        sandbox: arguments.sandbox,
+        epoch_seconds: arguments.epoch_seconds,
+        bank: arguments.bank.zip(arguments.trust_account).map(|(address, trust_account)| Bank {
+            address,
+            trust_account,
+            trust_name: arguments.trust_name,
+        }),
+        roots_pem: read(&arguments.roots)?,
+        administrator: administrator.next().context("the administrator's file is empty")?,
+        intermediates: administrator.collect(),
+    };
+    initialise(&arguments.data, with).await?;
+    println!("{}", arguments.data.join(sunbid_platform::config::FILE).display());
+    Ok(())
+}
+
+async fn check(data: &Path) -> anyhow::Result<()> {
+    // Nobody may write meanwhile.
+    let _lock = DataDir::lock(data, SystemClock.now())?;
+    let mut wrong = false;
+    for service in sunbid_platform::serve::SERVICES {
+        let file = data.join(format!("{service}.db"));
+        if !file.exists() {
+            bail!("{} is missing", file.display());
+        }
+        let journal =
+            Journal::open(Db::sqlite(&file).await?, std::sync::Arc::new(SystemClock)).await?;
+        let report = journal.check().await?;
+        match &report.wrong {
+            None => println!("{service}: {} records in {} logs verify", report.entries, report.logs),
+            Some(found) => {
+                wrong = true;
+                println!("{service}: {found:?}");
+            }
+        }
+        journal.stop().await;
+    }
+    if wrong { Err(exit::NotVerified.into()) } else { Ok(()) }
+}
