@@ -39,6 +39,9 @@ pub struct PublishArguments {
     track: String,
     #[arg(long, value_parser = ["goods", "services", "works"], default_value = "goods")]
     category: String,
+    /// Place whose rules apply: CN, or CN- and six digits of GB/T 2260.
+    #[arg(long, default_value = "CN")]
+    jurisdiction: String,
     /// Why the thirty days cannot be kept.
     #[arg(long)]
     urgent_reason: Option<String>,
@@ -51,6 +54,7 @@ pub async fn run(context: &Context, command: IntentCommand) -> anyhow::Result<()
                 track: track(&arguments.track) as i32,
                 category: category(&arguments.category) as i32,
                 title: arguments.title,
+                jurisdiction: arguments.jurisdiction,
                 demand: arguments.demand,
                 budget_fen: arguments.budget,
                 planned_time_us: arguments.planned,

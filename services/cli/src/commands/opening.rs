@@ -157,7 +157,7 @@ pub async fn run(context: &Context, command: OpeningCommand) -> anyhow::Result<(
                 request_id: request_id(),
                 tender,
                 header_id: rescue.header().id().to_vec(),
-                secret: rescue.secret().to_bytes().to_vec(),
+                secret: rescue.secret_bytes().to_vec(),
             };
             context.caller().await?.opening().publish_rescue(request).await?;
             println!("{}", output.say("已公开本投标的密封密钥", "Published; your envelope opens."));
@@ -200,7 +200,7 @@ async fn open_parts(
     key: &Path,
     to: &Path,
 ) -> anyhow::Result<()> {
-    use sunbid_sealing::{CheckedHeader, SecretScalar, Workers};
+    use sunbid_sealing::{CheckedHeader, Delivery, SecretScalar, Workers, combine_deliveries};
     let text = fs::read_to_string(key).with_context(|| key.display().to_string())?;
     let bytes: [u8; 32] = hex::decode(text.trim())?
         .try_into()
@@ -213,7 +213,7 @@ async fn open_parts(
         .into_inner()
         .ceremony
         .context("the tender has no ceremony")?;
-    let tender_key = sunbid_domain::tender::ceremony::key_of(&ceremony)
+    let tender_key = sunbid_domain::tender::ceremony::verify(&ceremony)
         .map_err(|fault| anyhow::anyhow!("the ceremony does not verify: {fault}"))?;
     fs::create_dir_all(to)?;
     let mut page_token = String::new();
@@ -228,11 +228,12 @@ async fn open_parts(
             let deliveries = part
                 .deliveries
                 .iter()
-                .map(|bytes| sunbid_sealing::Delivery::parse(bytes))
+                .map(|bytes| {
+                    let delivery = Delivery::parse(bytes)?;
+                    delivery.verify(&tender_key, &header, &close, &secret.public())
+                })
                 .collect::<Result<Vec<_>, _>>()?;
-            let shared = sunbid_sealing::open_deliveries(
-                &tender_key, &header, &close, &secret, &deliveries,
-            )?;
+            let shared = combine_deliveries(&tender_key, &header, &secret, &deliveries)?;
             let name = format!(
                 "{}-{}-part-{}",
                 part.lot_id,

@@ -63,7 +63,12 @@ pub struct InitArguments {
 
 pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<()> {
     match command {
-        PlatformCommand::Init(arguments) => init(arguments).await,
+        PlatformCommand::Init(arguments) => {
+            let file = arguments.data.join(sunbid_platform::config::FILE);
+            init(arguments).await?;
+            println!("{}", file.display());
+            Ok(())
+        }
         PlatformCommand::Start { data, sandbox } => {
             process::log(context.output.json);
             let platform = Platform::start(&data, sandbox).await?;
@@ -98,7 +103,6 @@ pub async fn init(arguments: InitArguments) -> anyhow::Result<()> {
         intermediates: administrator.collect(),
     };
     initialise(&arguments.data, with).await?;
-    println!("{}", arguments.data.join(sunbid_platform::config::FILE).display());
     Ok(())
 }
 

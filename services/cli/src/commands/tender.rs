@@ -10,6 +10,7 @@ use sunbid_contracts::{
         CheckTenderRequest, CreateTenderRequest, DownloadDocumentRequest, GetCeremonyRequest,
         GetTenderRequest, ListTendersRequest, ResumeTenderRequest, ReviewKind, ReviewTenderRequest,
         StartCeremonyRequest, SuspendTenderRequest, Tender, TenderState, TerminateTenderRequest,
+        TerminationCause,
         UpdateTenderRequest, UploadDocumentHeader, UploadDocumentRequest, UploadDocumentResponse,
         upload_document_request::Step,
     },
@@ -106,6 +107,15 @@ pub enum TenderCommand {
         tender: String,
         #[arg(long)]
         reason: String,
+        /// Announced tenders: a major change cancelled the task (重大变故).
+        #[arg(long)]
+        task_cancelled: bool,
+        /// Whoever took the documents or was invited has been told in writing.
+        #[arg(long)]
+        takers_told: bool,
+        /// Government procurement: reported to the finance department.
+        #[arg(long)]
+        reported_to_finance: bool,
     },
     /// Show a tender.
     Show {
@@ -210,8 +220,26 @@ pub async fn run(context: &Context, command: TenderCommand) -> anyhow::Result<()
             let answer = context.caller().await?.tender().resume_tender(request).await?.into_inner();
             output.message(&answer.tender.unwrap_or_default(), show)
         }
-        TenderCommand::Terminate { tender, reason } => {
-            let request = TerminateTenderRequest { request_id: request_id(), name: tender, reason };
+        TenderCommand::Terminate {
+            tender,
+            reason,
+            task_cancelled,
+            takers_told,
+            reported_to_finance,
+        } => {
+            let cause = if task_cancelled {
+                TerminationCause::TaskCancelled
+            } else {
+                TerminationCause::Other
+            };
+            let request = TerminateTenderRequest {
+                request_id: request_id(),
+                name: tender,
+                reason,
+                cause: cause as i32,
+                takers_told,
+                reported_to_finance,
+            };
             let answer =
                 context.caller().await?.tender().terminate_tender(request).await?.into_inner();
             output.message(&answer.tender.unwrap_or_default(), show)

@@ -64,6 +64,7 @@ async fn publish_intent(stage: &Stage, narrator: &Narrator) -> anyhow::Result<St
     let intent = sunbid_contracts::notice::v1::Intent {
         track: Track::GovernmentProcurement as i32,
         category: Category::Goods as i32,
+        jurisdiction: "CN-140602".to_owned(),
         title: "教学设备采购".to_owned(),
         demand: "采购教学设备两个标段，含运输、安装、调试和培训。".to_owned(),
         budget_fen: 500_000_000,
@@ -147,6 +148,7 @@ fn dates(draft: &Tender, from: Instant, deadline: Instant) -> anyhow::Result<Tim
         document_from_us: from.micros() / 1_000_000 * 1_000_000,
         document_until_us: at_half_past_nine(deadline.plus_seconds(-DAY))?.micros(),
         bid_deadline_us: at_half_past_nine(deadline)?.micros(),
+        announcement_until_us: at_half_past_nine(deadline.plus_seconds(-DAY))?.micros(),
         ..known
     })
 }
@@ -450,7 +452,7 @@ async fn prove(stage: &Stage, narrator: &Narrator, tender: &Tender) -> anyhow::R
     }
     fs::write(&file, bytes)?;
     match verify::check(&folder, None, &[], narrator.output()) {
-        Ok(()) => bail!("a changed byte was not found"),
+        Ok(_) => bail!("a changed byte was not found"),
         Err(_) => narrator.line("改动公开记录中的一个字节：核验失败，如上所示。", "One byte of the public records was changed: verification fails, as shown."),
     }
     narrator.line(
