@@ -10,7 +10,7 @@ use sunbid_contracts::{
     notice::v1::TenderNoticePublished,
     tender::v1::{GetCeremonyRequest, Tender},
 };
-use sunbid_domain::opening::{SessionState, committee, decide};
+use sunbid_domain::{opening::{SessionState, decide}, tender::ceremony};
 use sunbid_proofs::merkle::Frontier;
 use sunbid_service::{FollowedEntry, Problem, Step, follow::Follower, ledger};
 
@@ -67,7 +67,7 @@ async fn ceremony_key(opening: &Opening, tender: &Tender) -> Result<Vec<u8>, Pro
     let request = GetCeremonyRequest { tender: tender.name.clone() };
     let ceremony = opening.setting.peers.tender().get_ceremony(request).await?.into_inner().ceremony;
     let ceremony = ceremony.ok_or_else(|| Problem::internal("an announced tender without a ceremony"))?;
-    let key = committee::tender_key(&ceremony).map_err(Problem::internal)?;
+    let key = ceremony::verify(&ceremony).map_err(Problem::internal)?;
     if key.id().as_slice() != tender.key_id || key.sealing().element().as_bytes().as_slice() != tender.public_key {
         return Err(Problem::internal(format!("the key of {} is not its ceremony's", tender.name)));
     }

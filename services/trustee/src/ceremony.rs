@@ -103,13 +103,11 @@ fn answer(
     }
     debug_assert_eq!(round, CERTIFICATE);
     match shared.conclude(&messages(ceremony, SHARES)?, identity, encryption, &mut rng)? {
-        Outcome::Certified {
-            share, certificate, ..
-        } => {
+        Outcome::Certified(certified) => {
             // The share is on disk before the certificate says that it is.
-            folder.keep_share(&cid, &share)?;
-            Ok(vec![posted_certificate(&certificate)])
+            folder.keep_share(&cid, &certified.share)?;
+            Ok(vec![posted_certificate(&certified.certificate)])
         }
-        Outcome::Complaining { complaints } => Ok(complaints.iter().map(posted_message).collect()),
+        Outcome::Complaining(complaints) => Ok(complaints.iter().map(posted_message).collect()),
     }
 }

@@ -73,11 +73,7 @@ pub enum ClosingFault {
     #[error("the log does not end with the closing of bidding")]
     NotClosed,
     #[error("the closing says {field} is {said}, the records say {found}")]
-    Differs {
-        field: String,
-        said: String,
-        found: String,
-    },
+    Differs { field: String, said: String, found: String },
     #[error("the tender is not one that can be opened: {0}")]
     Tender(String),
     #[error("{0}")]
@@ -88,11 +84,7 @@ pub enum ClosingFault {
 
 /// The origin of a tender's bid log, as closings name it.
 pub fn log_origin(platform_origin: &str, log: LogId) -> String {
-    let hex: String = log
-        .as_bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex: String = log.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{platform_origin}/bid/{hex}")
 }
 
@@ -113,10 +105,7 @@ pub fn fold(
     let not_opened = || ClosingFault::NotOpened(tender.to_owned());
     let first = rest.next().ok_or_else(not_opened)?;
     let opened: BiddingOpened = first.event.read()?.ok_or_else(not_opened)?;
-    let announced = opened
-        .tender
-        .filter(|t| t.name == tender)
-        .ok_or_else(not_opened)?;
+    let announced = opened.tender.filter(|t| t.name == tender).ok_or_else(not_opened)?;
     let mut fold = Fold::new(announced)?;
     for logged in rest {
         fold.next(logged)?;
@@ -190,11 +179,7 @@ impl ClosedBids {
 
 /// The class that the tender prescribes for a part.
 pub(super) fn class_of(tender: &Tender, part: i32) -> Option<PartClass> {
-    tender
-        .parts
-        .iter()
-        .find(|required| required.part == part)
-        .map(|required| required.class())
+    tender.parts.iter().find(|required| required.part == part).map(|required| required.class())
 }
 
 fn entry(claim: &Claim) -> ClosingEntry {
@@ -245,48 +230,26 @@ pub(super) fn array(bytes: &[u8], what: &str) -> Result<[u8; 32], ClosingFault> 
     })
 }
 
-fn compare(
-    said: &BiddingClosed,
-    entries: &[ClosingEntry],
-    lots: &[LotClosing],
-) -> Result<(), ClosingFault> {
+fn compare(said: &BiddingClosed, entries: &[ClosingEntry], lots: &[LotClosing]) -> Result<(), ClosingFault> {
     let differs = |field: &str, said: String, found: String| {
-        Err(ClosingFault::Differs {
-            field: field.to_owned(),
-            said,
-            found,
-        })
+        Err(ClosingFault::Differs { field: field.to_owned(), said, found })
     };
     if said.entries.len() != entries.len() {
-        return differs(
-            "the number of bids",
-            said.entries.len().to_string(),
-            entries.len().to_string(),
-        );
+        return differs("the number of bids", said.entries.len().to_string(), entries.len().to_string());
     }
     for (one, other) in said.entries.iter().zip(entries) {
         if one != other {
-            let show = |entry: &ClosingEntry| {
-                format!("{} of record {}", entry.status().as_str_name(), entry.seq)
-            };
+            let show = |entry: &ClosingEntry| format!("{} of record {}", entry.status().as_str_name(), entry.seq);
             return differs("an entry", show(one), show(other));
         }
     }
     if said.lots.len() != lots.len() {
-        return differs(
-            "the number of lots",
-            said.lots.len().to_string(),
-            lots.len().to_string(),
-        );
+        return differs("the number of lots", said.lots.len().to_string(), lots.len().to_string());
     }
     for lot in lots {
         if !said.lots.contains(lot) {
             let found = format!("{} bidders, opens: {}", lot.bidders, lot.opens);
-            return differs(
-                &format!("lot {}", lot.lot_id),
-                "something else".to_owned(),
-                found,
-            );
+            return differs(&format!("lot {}", lot.lot_id), "something else".to_owned(), found);
         }
     }
     Ok(())
@@ -332,12 +295,7 @@ impl Fold {
     fn next(&mut self, logged: &LoggedEvent) -> Result<(), ClosingFault> {
         let LoggedEvent { seq, at, event } = logged;
         let (seq, at) = (*seq, *at);
-        let fault = |what: &str| {
-            Err(ClosingFault::Record {
-                seq,
-                what: what.to_owned(),
-            })
-        };
+        let fault = |what: &str| Err(ClosingFault::Record { seq, what: what.to_owned() });
         if self.closed.is_some() {
             return fault("it stands after the closing of bidding");
         }
@@ -384,24 +342,14 @@ impl Fold {
                 self.closed = Some((at, closed));
                 Ok(())
             }
-            name if name == BiddingEnded::full_name() => {
-                fault("the tender was terminated; nothing is opened")
-            }
+            name if name == BiddingEnded::full_name() => fault("the tender was terminated; nothing is opened"),
             name if name == BiddingOpened::full_name() => fault("bidding was opened twice"),
-            name => Err(ClosingFault::Unknown {
-                seq,
-                name: name.to_owned(),
-            }),
+            name => Err(ClosingFault::Unknown { seq, name: name.to_owned() }),
         }
     }
 
     fn submit(&mut self, seq: u64, at: Instant, bid: Bid) -> Result<(), ClosingFault> {
-        let fault = |what: &str| {
-            Err(ClosingFault::Record {
-                seq,
-                what: what.to_owned(),
-            })
-        };
+        let fault = |what: &str| Err(ClosingFault::Record { seq, what: what.to_owned() });
         if bid.tender != self.tender.name {
             return fault("a bid for another tender");
         }
@@ -420,39 +368,20 @@ impl Fold {
         if let Some(earlier) = live.and_then(|place| self.claims.get_mut(place)) {
             earlier.status = ClosingStatus::Superseded;
         }
-        self.latest
-            .insert(key, (bid.revision, Some(self.claims.len())));
+        self.latest.insert(key, (bid.revision, Some(self.claims.len())));
         let deadline = self.deadline;
-        self.claims.push(Claim {
-            seq,
-            at,
-            deadline,
-            bid,
-            status: ClosingStatus::Live,
-        });
+        self.claims.push(Claim { seq, at, deadline, bid, status: ClosingStatus::Live });
         Ok(())
     }
 
-    fn withdraw(
-        &mut self,
-        seq: u64,
-        at: Instant,
-        withdrawn: BidWithdrawn,
-    ) -> Result<(), ClosingFault> {
-        let fault = |what: &str| {
-            Err(ClosingFault::Record {
-                seq,
-                what: what.to_owned(),
-            })
-        };
+    fn withdraw(&mut self, seq: u64, at: Instant, withdrawn: BidWithdrawn) -> Result<(), ClosingFault> {
+        let fault = |what: &str| Err(ClosingFault::Record { seq, what: what.to_owned() });
         if at >= self.deadline && !self.held {
             return fault("a withdrawal that came after the deadline");
         }
         let live = self.latest.values_mut().find(|(_, live)| {
             live.and_then(|place| self.claims.get(place))
-                .is_some_and(|claim| {
-                    claim.bid.bundle == withdrawn.bundle && claim.bid.name == withdrawn.bid
-                })
+                .is_some_and(|claim| claim.bid.bundle == withdrawn.bundle && claim.bid.name == withdrawn.bid)
         });
         let Some((claim, live)) = live.and_then(|(_, live)| live.map(|claim| (claim, live))) else {
             return fault("a withdrawal of a bid that is not live");
@@ -461,12 +390,7 @@ impl Fold {
         if let Some(bid) = self.claims.get_mut(claim) {
             bid.status = ClosingStatus::Withdrawn;
         }
-        self.withdrawals.push(Withdrawal {
-            seq,
-            at,
-            withdrawn,
-            claim,
-        });
+        self.withdrawals.push(Withdrawal { seq, at, withdrawn, claim });
         Ok(())
     }
 
@@ -475,10 +399,7 @@ impl Fold {
             .lots
             .iter()
             .map(|lot| {
-                let live = self
-                    .latest
-                    .iter()
-                    .filter(|((of, _), (_, live))| *of == lot.lot_id && live.is_some());
+                let live = self.latest.iter().filter(|((of, _), (_, live))| *of == lot.lot_id && live.is_some());
                 let bidders = live.count();
                 LotClosing {
                     lot_id: lot.lot_id.clone(),
@@ -492,9 +413,7 @@ impl Fold {
     /// Live bids of lots that do not open stay sealed for ever.
     fn settle(&mut self, lots: &[LotClosing]) {
         for claim in &mut self.claims {
-            let opens = lots
-                .iter()
-                .any(|lot| lot.lot_id == claim.bid.lot_id && lot.opens);
+            let opens = lots.iter().any(|lot| lot.lot_id == claim.bid.lot_id && lot.opens);
             if claim.status == ClosingStatus::Live && !opens {
                 claim.status = ClosingStatus::LotFailed;
             }
@@ -507,7 +426,5 @@ impl Fold {
 }
 
 fn known<M: prost::Message + Name + Default>(event: &Event) -> Result<M, Unreadable> {
-    event
-        .read()?
-        .ok_or_else(|| Unreadable::UnknownEvent(event.name.clone()))
+    event.read()?.ok_or_else(|| Unreadable::UnknownEvent(event.name.clone()))
 }
