@@ -11,6 +11,7 @@ pub mod head_proof;
 pub mod id;
 pub mod merkle;
 pub mod note;
+pub mod receipt;
 pub mod record;
 pub mod tile;
 

@@ -1,1 +1,84 @@
-//! (being built)
+//! The bid service: sealed submission, replacement and withdrawal, receipts, sealed files, closing.
+//! Needs the notice log (which tenders are announced) and, for lots with a deposit, the deposit
+//! service. Holds ciphertext only; what it tells before the opening, it tells a bid's owner alone.
+
+mod bidding;
+mod boxes;
+mod closed;
+mod closing;
+mod follow;
+mod intake;
+mod own;
+mod receipt;
+mod rpc;
+mod store;
+mod submit;
+mod supplier;
+mod upload;
+mod vault;
+mod withdraw;
+
+use std::sync::Arc;
+
+use sunbid_contracts::bid::v1::bid_service_server::BidServiceServer;
+use sunbid_service::{Setting, StartError, Started};
+use tokio::task::JoinSet;
+
+pub use vault::FREE_SPACE_FLOOR;
+
+/// Name of the service in logs, names and tokens.
+pub const NAME: &str = "bid";
+
+/// Largest request: a submission with all its inline payloads.
+const LARGEST_REQUEST: usize = 8 * 1024 * 1024;
+
+/// Largest answer: a page of closed bids with their certificates.
+const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
+
+/// Starts the service.
+pub async fn start(setting: Setting) -> Result<Started, StartError> {
+    start_with(setting, FREE_SPACE_FLOOR).await
+}
+
+/// Starts the service; uploads leave `free_space_floor` bytes of the disk for everything else.
+pub async fn start_with(setting: Setting, free_space_floor: u64) -> Result<Started, StartError> {
+    let other = |cause: String| StartError::Other {
+        service: NAME,
+        cause,
+    };
+    let journal = setting.journal(NAME, store::MIGRATIONS).await?;
+    let vault = vault::Vault::open(&setting.data.join(NAME), free_space_floor)
+        .map_err(|error| other(format!("the folder of sealed bids cannot be used: {error}")))?;
+    let office = Arc::new(rpc::Office {
+        clock: setting.clock.clone(),
+        rules: setting.rules.clone(),
+        peers: setting.peers.clone(),
+        receipts: receipt::Receipts::new(setting.keys.pair("receipt")?),
+        pages: setting.pages(NAME)?,
+        suppliers: supplier::Suppliers::new(setting.roots.clone()),
+        boxes: boxes::Boxes::default(),
+        uploads: upload::Uploads::default(),
+        closed: closed::ClosedLogs::default(),
+        checks: rpc::check_permits(),
+        vault,
+        journal: journal.clone(),
+    });
+    office
+        .learn_schedule()
+        .await
+        .map_err(|problem| other(format!("the open tenders cannot be read: {problem:?}")))?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(closing::run(office.clone(), setting.shutdown.clone()));
+    tasks.spawn(follow::run(office.clone(), setting.shutdown.clone()));
+    Ok(Started {
+        name: NAME,
+        journal,
+        install: Box::new(move |routes| {
+            let server = BidServiceServer::new(rpc::Rpc { office })
+                .max_decoding_message_size(LARGEST_REQUEST)
+                .max_encoding_message_size(LARGEST_ANSWER);
+            routes.add_service(server);
+        }),
+        tasks,
+    })
+}

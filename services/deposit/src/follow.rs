@@ -46,7 +46,7 @@ pub(crate) async fn notice(deposits: &Deposits, entry: FollowedEntry) -> Result<
 
 /// A record of a bid log.
 pub(crate) async fn bid(deposits: &Deposits, entry: FollowedEntry) -> Result<(), Problem> {
-    if let Some(BidSubmitted { bid: Some(bid) }) = entry.read()? {
+    if let Some(BidSubmitted { bid: Some(bid), .. }) = entry.read()? {
         let db = deposits.journal.db();
         return Ok(store::put_bid(db, &bid.bundle, &bid.lot_id, &bid.bidder).await?);
     }

@@ -36,7 +36,10 @@ pub struct BankSettings {
 }
 
 /// Starts the service, its followers and its connection to the bank.
-pub async fn start(setting: Setting, bank: BankSettings) -> Result<Started, StartError> {
+pub async fn start(
+    setting: Setting,
+    bank: Option<BankSettings>,
+) -> Result<Started, StartError> {
     let journal = setting.journal(SERVICE, MIGRATIONS).await?;
     let deposits = Arc::new(Deposits {
         journal: journal.clone(),
@@ -63,7 +66,10 @@ pub async fn start(setting: Setting, bank: BankSettings) -> Result<Started, Star
         let deposits = bids.clone();
         async move { follow::bid(&deposits, entry).await }
     }));
-    tasks.spawn(bank::run(deposits.clone(), bank, setting.shutdown.clone()));
+    // Without a bank, accounts are given out and nothing is ever credited.
+    if let Some(bank) = bank {
+        tasks.spawn(bank::run(deposits.clone(), bank, setting.shutdown.clone()));
+    }
     Ok(Started {
         name: SERVICE,
         journal,

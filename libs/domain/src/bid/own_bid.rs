@@ -1,0 +1,121 @@
+//! What one bidder has on record for one lot: every submission, every withdrawal, the last bid.
+
+use sunbid_contracts::bid::v1::{Bid, BidState, BidSubmitted, BidWithdrawn};
+use sunbid_terms::Instant;
+
+use crate::{Aggregate, Event, Unreadable};
+
+/// Stream of one bidder's bid for one lot.
+pub fn stream_name(lot_id: &str, credit_code: &str) -> String {
+    format!("bid/{lot_id}/{credit_code}")
+}
+
+/// One bidder's bid for one lot, as the fold of its events.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct OwnBid {
+    /// The last bid submitted, with its state.
+    #[prost(message, optional, tag = "1")]
+    pub last: Option<Bid>,
+    /// In the order of their records.
+    #[prost(message, repeated, tag = "2")]
+    pub submissions: Vec<Submission>,
+    #[prost(message, repeated, tag = "3")]
+    pub withdrawals: Vec<Withdrawal>,
+}
+
+/// One submission and how it stands.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Submission {
+    #[prost(int64, tag = "1")]
+    pub seq: i64,
+    #[prost(bytes = "vec", tag = "2")]
+    pub bundle: Vec<u8>,
+    #[prost(int64, tag = "3")]
+    pub revision: i64,
+    #[prost(enumeration = "BidState", tag = "4")]
+    pub state: i32,
+}
+
+/// One withdrawal.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Withdrawal {
+    #[prost(int64, tag = "1")]
+    pub seq: i64,
+    #[prost(bytes = "vec", tag = "2")]
+    pub bundle: Vec<u8>,
+    #[prost(int64, tag = "3")]
+    pub revision: i64,
+}
+
+impl OwnBid {
+    /// The bid that would go to the opening if bidding closed now.
+    pub fn live(&self) -> Option<&Bid> {
+        self.last
+            .as_ref()
+            .filter(|bid| bid.state == BidState::Submitted as i32)
+    }
+
+    /// 0 before the first.
+    pub fn last_revision(&self) -> i64 {
+        self.last.as_ref().map_or(0, |bid| bid.revision)
+    }
+
+    fn submit(&mut self, submitted: BidSubmitted) -> Result<(), &'static str> {
+        let mut bid = submitted.bid.ok_or("it carries no bid")?;
+        if bid.revision != self.last_revision() + 1 {
+            return Err("its revision does not follow the last");
+        }
+        if let Some(last) = self.submissions.last_mut()
+            && last.state == BidState::Submitted as i32
+        {
+            last.state = BidState::Replaced as i32;
+        }
+        self.submissions.push(Submission {
+            seq: submitted.seq,
+            bundle: bid.bundle.clone(),
+            revision: bid.revision,
+            state: BidState::Submitted as i32,
+        });
+        bid.state = BidState::Submitted as i32;
+        self.last = Some(bid);
+        Ok(())
+    }
+
+    fn withdraw(&mut self, withdrawn: BidWithdrawn) -> Result<(), &'static str> {
+        let live = |state: &i32| *state == BidState::Submitted as i32;
+        let bid = self
+            .last
+            .as_mut()
+            .filter(|bid| live(&bid.state))
+            .ok_or("no bid is live")?;
+        if bid.bundle != withdrawn.bundle {
+            return Err("another bundle is live");
+        }
+        bid.state = BidState::Withdrawn as i32;
+        if let Some(last) = self.submissions.last_mut() {
+            last.state = BidState::Withdrawn as i32;
+        }
+        self.withdrawals.push(Withdrawal {
+            seq: withdrawn.seq,
+            bundle: withdrawn.bundle,
+            revision: bid.revision,
+        });
+        Ok(())
+    }
+}
+
+impl Aggregate for OwnBid {
+    fn evolve(&mut self, event: &Event, _at: Instant) -> Result<(), Unreadable> {
+        let done = if let Some(submitted) = event.read::<BidSubmitted>()? {
+            self.submit(submitted)
+        } else if let Some(withdrawn) = event.read::<BidWithdrawn>()? {
+            self.withdraw(withdrawn)
+        } else {
+            return Err(Unreadable::UnknownEvent(event.name.clone()));
+        };
+        done.map_err(|reason| Unreadable::Impossible {
+            name: event.name.clone(),
+            reason: reason.to_owned(),
+        })
+    }
+}

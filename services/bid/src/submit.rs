@@ -1,0 +1,454 @@
+//! A bid coming in. Everything that costs (proofs, certificates, uploads, deposit, rules) is done
+//! before the transaction; inside it only the box and the bidder's own state are looked at. Whatever
+//! the checks found, the journal is asked: a request sent twice gets its first answer.
+
+use std::sync::Arc;
+
+use sunbid_certificates::supplier;
+use sunbid_contracts::{
+    bid::v1::{Bid, BidState, SubmitBidRequest, SubmitBidResponse},
+    common::v1::Verdict,
+    deposit::v1::CheckDepositRequest,
+};
+use sunbid_domain::{
+    Refusal,
+    bid::{
+        Claim, Envelopes, Fault, OwnBid, Shut, TenderBox, check_envelopes, check_payload, desk,
+        fault, fault::Duty, own_bid, refuse_late, refuse_submission,
+    },
+    refusal::FieldCheck,
+    verdicts,
+};
+use sunbid_journal::{StreamId, Val, View};
+use sunbid_rules::Engine;
+use sunbid_service::{Caller, Decided, Problem, Step, ledger, names};
+use sunbid_terms::CreditCode;
+use uuid::Uuid;
+
+use crate::{
+    NAME,
+    closing::{close_in, due_first, is_due_first, is_log_closed},
+    receipt::Act,
+    rpc::{Office, box_stream, off_thread},
+    store::{self, UploadKey},
+    supplier::Signed,
+    upload::unknown_lot,
+};
+
+const METHOD: &str = "sunbid.bid.v1.BidService/SubmitBid";
+
+/// Largest payload that travels with a submission, bytes.
+const LARGEST_INLINE: usize = 64 * 1024;
+
+/// A submission on its way to the journal.
+struct Order {
+    rules: Arc<Engine>,
+    request: SubmitBidRequest,
+    bidder: String,
+    stream: StreamId,
+    /// Fresh name of the bid.
+    name: String,
+    checked: Result<(Envelopes, Vec<Verdict>), Refusal>,
+}
+
+impl Office {
+    /// Takes a bid or refuses it.
+    pub async fn submit(
+        self: Arc<Self>,
+        caller: &Caller,
+        request: SubmitBidRequest,
+    ) -> Result<SubmitBidResponse, Problem> {
+        names::check_tender(&request.tender, "tender")?;
+        let code = names::check_organization(caller.organization(), "organization")?;
+        check_form(&request)?;
+        let step = || {
+            Step::of_caller(
+                NAME,
+                &request.tender,
+                METHOD,
+                caller.subject(),
+                &request.request_id,
+                &request,
+            )
+        };
+        let (first, again) = (step()?, step()?);
+        let tender_box = self.tender_box(&request.tender).await?;
+        if tender_box.lot(&request.lot_id).is_none() {
+            return Err(unknown_lot(&request.lot_id).into());
+        }
+        let stream = StreamId::of(&own_bid::stream_name(&request.lot_id, code.as_str()));
+        let request = Arc::new(request);
+        let checked = self
+            .clone()
+            .check(caller, &code, tender_box, request.clone())
+            .await?;
+        let order = Arc::new(Order {
+            rules: self.rules.clone(),
+            bidder: caller.organization().to_owned(),
+            stream,
+            name: format!(
+                "{}/lots/{}/bids/{}",
+                request.tender,
+                request.lot_id,
+                Uuid::new_v4()
+            ),
+            checked,
+            request: Arc::unwrap_or_clone(request),
+        });
+        let (tender, asked) = (order.request.tender.clone(), order.clone());
+        let first = first.reading(&[box_stream(), stream]);
+        let mut done =
+            ledger::commit(&self.journal, first, move |view| asked.decide(view, false)).await;
+        if done.as_ref().is_err_and(is_due_first) {
+            let again = again.reading_all();
+            done = ledger::commit(&self.journal, again, move |view| order.decide(view, true)).await;
+            self.refresh(&tender).await?;
+        }
+        let response = match done {
+            Err(problem) if is_log_closed(&problem) => {
+                return Err(self.refuse_shut(caller, &tender).await?.into());
+            }
+            other => other?.reply,
+        };
+        self.signed(response)
+    }
+
+    fn signed(&self, mut response: SubmitBidResponse) -> Result<SubmitBidResponse, Problem> {
+        let receipt = response
+            .receipt
+            .take()
+            .and_then(|receipt| self.receipts.sign(receipt));
+        response.receipt =
+            Some(receipt.ok_or_else(|| Problem::internal("a bid without a receipt"))?);
+        Ok(response)
+    }
+
+    /// Why a finished log takes no bid.
+    async fn refuse_shut(&self, caller: &Caller, tender: &str) -> Result<Refusal, Problem> {
+        let (tender_box, now) = (self.refresh(tender).await?, self.clock.now());
+        Ok(match tender_box.gate(now) {
+            Err(Shut::Ended) => desk::shut_for_suppliers(&tender_box, Shut::Ended),
+            _ => {
+                let facts = fault::submission_facts(&tender_box, caller.organization(), now, None);
+                refuse_late(&self.rules, &tender_box, &facts)
+            }
+        })
+    }
+
+    /// Checks everything that needs no transaction: E1 to E7, the deposit and the rules.
+    async fn check(
+        self: Arc<Self>,
+        caller: &Caller,
+        code: &CreditCode,
+        mut tender_box: Arc<TenderBox>,
+        request: Arc<SubmitBidRequest>,
+    ) -> Result<Result<(Envelopes, Vec<Verdict>), Refusal>, Problem> {
+        let mut looked = self.clone().look(code, &tender_box, &request).await?;
+        if looked.is_err() {
+            // The remembered deadline may be an old one; nobody is refused for that.
+            let fresh = self.refresh(&request.tender).await?;
+            if fresh.deadline_us != tender_box.deadline_us {
+                tender_box = fresh;
+                looked = self.clone().look(code, &tender_box, &request).await?;
+            }
+        }
+        let now = self.clock.now();
+        let found = match looked {
+            Ok(envelopes) => {
+                let missing = self.missing_uploads(caller, &request, &envelopes).await?;
+                if missing.is_empty() {
+                    Ok(envelopes)
+                } else {
+                    Err(missing)
+                }
+            }
+            Err(faults) => Err(faults),
+        };
+        let scope = fault::scope(&tender_box, now)?;
+        let envelopes = match found {
+            Ok(envelopes) => envelopes,
+            Err(faults) => {
+                let facts = fault::submission_facts(&tender_box, caller.organization(), now, None);
+                return Ok(Err(refuse_submission(&self.rules, &scope, &facts, &faults)));
+            }
+        };
+        let deposit = self.deposit(caller, &tender_box, &request).await?;
+        let (valid, asked) = deposit.unzip();
+        if valid == Some(false) {
+            return Ok(Err(no_deposit(asked.unwrap_or_default())));
+        }
+        let facts = fault::submission_facts(&tender_box, caller.organization(), now, valid);
+        let judged = verdicts::allowed(&self.rules.check(&scope, &facts));
+        Ok(judged.map(|mut said| {
+            said.extend(asked.unwrap_or_default());
+            (envelopes, said)
+        }))
+    }
+
+    /// The checks that cost processor time, away from the threads that serve.
+    async fn look(
+        self: Arc<Self>,
+        code: &CreditCode,
+        tender_box: &Arc<TenderBox>,
+        request: &Arc<SubmitBidRequest>,
+    ) -> Result<Result<Envelopes, Vec<Fault>>, Problem> {
+        let (tender_box, request, code) = (tender_box.clone(), request.clone(), code.clone());
+        let office = self.clone();
+        let _permit = self.checks.acquire().await.map_err(Problem::internal)?;
+        off_thread(move || {
+            let claim = Claim {
+                lot_id: &request.lot_id,
+                credit_code: code.as_str(),
+                // The form was checked: it fits.
+                revision: u32::try_from(request.revision).unwrap_or(0),
+                headers: &request.headers,
+            };
+            let envelopes = check_envelopes(&tender_box, &claim)?;
+            let mut faults = wrong_payloads(&request, &envelopes);
+            let message = supplier::submission(&request.certificate, &envelopes.bundle);
+            let signed = Signed {
+                certificate: &request.certificate,
+                intermediates: &request.intermediates,
+                message: &message,
+                signature: &request.signature,
+            };
+            if let Err(found) = office.suppliers.check(&signed, &code, office.clock.now()) {
+                faults.extend(found);
+            }
+            if faults.is_empty() {
+                Ok(envelopes)
+            } else {
+                Err(faults)
+            }
+        })
+        .await
+    }
+
+    async fn missing_uploads(
+        &self,
+        caller: &Caller,
+        request: &SubmitBidRequest,
+        envelopes: &Envelopes,
+    ) -> Result<Vec<Fault>, Problem> {
+        let mut faults = Vec::new();
+        for (at, part) in envelopes.parts.iter().enumerate() {
+            if inline(request, at).is_some() {
+                continue;
+            }
+            let key = UploadKey {
+                organization: caller.organization().to_owned(),
+                tender: request.tender.clone(),
+                lot_id: request.lot_id.clone(),
+                root: part
+                    .payload_root
+                    .as_slice()
+                    .try_into()
+                    .map_err(Problem::internal)?,
+            };
+            if !self
+                .is_uploaded(&key, store::unsigned(part.payload_bytes))
+                .await?
+            {
+                faults.push(Fault::new(
+                    "E7",
+                    Duty::Completeness,
+                    format!("headers[{at}]"),
+                    format!("第{}部分的密文没有传输完成。", part.part),
+                    format!("The sealed bytes of part {} are not all here.", part.part),
+                ));
+            }
+        }
+        Ok(faults)
+    }
+
+    async fn deposit(
+        &self,
+        caller: &Caller,
+        tender_box: &TenderBox,
+        request: &SubmitBidRequest,
+    ) -> Result<Option<(bool, Vec<Verdict>)>, Problem> {
+        if tender_box
+            .lot(&request.lot_id)
+            .is_none_or(|lot| lot.deposit_fen == 0)
+        {
+            return Ok(None);
+        }
+        let question = CheckDepositRequest {
+            tender: request.tender.clone(),
+            lot_id: request.lot_id.clone(),
+            supplier: caller.organization().to_owned(),
+        };
+        let said = self
+            .peers
+            .deposit()
+            .check_deposit(question)
+            .await?
+            .into_inner();
+        Ok(Some((said.valid, said.verdicts)))
+    }
+}
+
+impl Order {
+    /// Inside the transaction. `whole` says that every state of the log is in the view, so that a
+    /// box whose deadline has come can be closed.
+    fn decide(&self, view: &View<'_>, whole: bool) -> Result<Decided<SubmitBidResponse>, Problem> {
+        let tender_box: TenderBox = ledger::load(view, box_stream())?;
+        let late = || {
+            let facts = fault::submission_facts(&tender_box, &self.bidder, view.now, None);
+            refuse_late(&self.rules, &tender_box, &facts)
+        };
+        match tender_box.gate(view.now) {
+            Ok(()) => {}
+            Err(Shut::Due) if whole => return Ok(close_in(view, Decided::new())?.refuse(late())),
+            Err(Shut::Due) => return Err(due_first()),
+            Err(Shut::Closed) => return Err(late().into()),
+            Err(shut) => return Err(desk::shut_for_suppliers(&tender_box, shut).into()),
+        }
+        let (envelopes, said) = self.checked.clone()?;
+        let own: OwnBid = ledger::load(view, self.stream)?;
+        let place = desk::Place {
+            now: view.now,
+            seq: view.head.map_or(0, |head| store::signed(head.size)),
+        };
+        let submitted = desk::submit(
+            &tender_box,
+            &own,
+            self.bid(&envelopes),
+            envelopes.not_before,
+            place,
+        )
+        .map_err(|fault| self.refuse(&tender_box, view, fault))?;
+        let mut decided = Decided::new()
+            .event(self.stream, &submitted)
+            .verdicts(said.clone())
+            .fold::<OwnBid>(view, self.stream)?;
+        if own.submissions.is_empty() {
+            let row = [&self.bidder, &self.request.tender, &self.request.lot_id];
+            decided = decided.write(
+                store::ADD_OWN_BID,
+                row.map(|text| Val::Text(text.clone())).to_vec(),
+            );
+        }
+        for (at, part) in envelopes.parts.iter().enumerate() {
+            if let Some(payload) = inline(&self.request, at) {
+                let row = vec![
+                    Val::Blob(part.payload_root.clone()),
+                    Val::Blob(payload.to_vec()),
+                ];
+                decided = decided.write(store::ADD_SMALL_PAYLOAD, row);
+            }
+        }
+        let bid = submitted.bid.unwrap_or_default();
+        Ok(decided.reply(move |entries| {
+            let act = Act {
+                tender: &bid.tender,
+                lot_id: &bid.lot_id,
+                bundle: &bid.bundle,
+                revision: bid.revision,
+                withdrawal: false,
+            };
+            SubmitBidResponse {
+                receipt: entries.first().map(|entry| act.receipt(entry)),
+                bid: Some(bid),
+                verdicts: said,
+            }
+        }))
+    }
+
+    fn bid(&self, envelopes: &Envelopes) -> Bid {
+        Bid {
+            name: self.name.clone(),
+            tender: self.request.tender.clone(),
+            lot_id: self.request.lot_id.clone(),
+            bidder: self.bidder.clone(),
+            revision: self.request.revision,
+            bundle: envelopes.bundle.to_vec(),
+            parts: envelopes.parts.clone(),
+            certificate: self.request.certificate.clone(),
+            intermediates: self.request.intermediates.clone(),
+            signature: self.request.signature.clone(),
+            state: BidState::Submitted as i32,
+            accept_time_us: 0,
+        }
+    }
+
+    fn refuse(&self, tender_box: &TenderBox, view: &View<'_>, fault: Fault) -> Refusal {
+        let facts = fault::submission_facts(tender_box, &self.bidder, view.now, None);
+        match fault::scope(tender_box, view.now) {
+            Ok(scope) => refuse_submission(&self.rules, &scope, &facts, &[fault]),
+            Err(refusal) => refusal,
+        }
+    }
+}
+
+/// The payload that came with the submission for the part at `at`.
+fn inline(request: &SubmitBidRequest, at: usize) -> Option<&[u8]> {
+    request
+        .inline_payloads
+        .get(at)
+        .map(Vec::as_slice)
+        .filter(|payload| !payload.is_empty())
+}
+
+fn wrong_payloads(request: &SubmitBidRequest, envelopes: &Envelopes) -> Vec<Fault> {
+    let parts = envelopes.parts.iter().enumerate();
+    parts
+        .filter(|(at, part)| inline(request, *at).is_some_and(|bytes| !check_payload(part, bytes)))
+        .map(|(at, part)| {
+            Fault::new(
+                "E7",
+                Duty::Sealing,
+                format!("inline_payloads[{at}]"),
+                format!("第{}部分的密文与封装头所载的长度或根哈希不符。", part.part),
+                format!(
+                    "The sealed bytes of part {} do not have its header's length and root.",
+                    part.part
+                ),
+            )
+        })
+        .collect()
+}
+
+fn check_form(request: &SubmitBidRequest) -> Result<(), Refusal> {
+    let mut check = FieldCheck::new();
+    check.text(&request.lot_id, 32, "lot_id");
+    check.require(
+        (1..=i64::from(u32::MAX)).contains(&request.revision),
+        "revision",
+        "版本号应为从1起的正整数。",
+        "must be a whole number from 1.",
+    );
+    let (payloads, headers) = (request.inline_payloads.len(), request.headers.len());
+    check.require(
+        payloads == 0 || payloads == headers,
+        "inline_payloads",
+        format!("应为每个封装头一项（共{headers}项），已上传的留空；现有{payloads}项。"),
+        format!("needs one item for each of the {headers} headers, empty where it was uploaded; has {payloads}."),
+    );
+    for (at, payload) in request.inline_payloads.iter().enumerate() {
+        check.require(
+            payload.len() <= LARGEST_INLINE,
+            format!("inline_payloads[{at}]"),
+            format!(
+                "{}字节，随投标提交的密文最多{LARGEST_INLINE}字节，请先上传。",
+                payload.len()
+            ),
+            format!(
+                "has {} bytes, at most {LARGEST_INLINE} travel with a submission; upload it first.",
+                payload.len()
+            ),
+        );
+    }
+    check.finish()
+}
+
+fn no_deposit(said: Vec<Verdict>) -> Refusal {
+    match ledger::allowed(said) {
+        Err(refusal) => refusal,
+        Ok(_) => Refusal::state(
+            "DEPOSIT_MISSING",
+            "该标段的投标保证金尚未有效缴纳。",
+            "The deposit for this lot does not stand.",
+        ),
+    }
+}

@@ -1,0 +1,190 @@
+//! A bid taken back before the deadline: the supplier signs for the very bundle that is live.
+
+use std::sync::Arc;
+
+use sunbid_certificates::supplier;
+use sunbid_contracts::bid::v1::{BidWithdrawn, WithdrawBidRequest, WithdrawBidResponse};
+use sunbid_domain::{
+    Refusal,
+    bid::{OwnBid, Shut, TenderBox, desk, fault, own_bid, refuse_late_withdrawal},
+    refusal::FieldCheck,
+};
+use sunbid_journal::{StreamId, View};
+use sunbid_rules::Engine;
+use sunbid_service::{Caller, Decided, Problem, Step, ledger, names};
+use sunbid_terms::CreditCode;
+
+use crate::{
+    NAME,
+    closing::{close_in, due_first, is_due_first, is_log_closed},
+    receipt::Act,
+    rpc::{Office, box_stream, log_of, off_thread},
+    store,
+    supplier::Signed,
+    upload::unknown_lot,
+};
+
+const METHOD: &str = "sunbid.bid.v1.BidService/WithdrawBid";
+
+/// A withdrawal on its way to the journal.
+struct Order {
+    rules: Arc<Engine>,
+    request: WithdrawBidRequest,
+    stream: StreamId,
+    /// The bundle that the signature is over.
+    checked: Result<Vec<u8>, Refusal>,
+}
+
+impl Office {
+    /// Takes a bid back or refuses to.
+    pub async fn withdraw(
+        self: Arc<Self>,
+        caller: &Caller,
+        request: WithdrawBidRequest,
+    ) -> Result<WithdrawBidResponse, Problem> {
+        names::check_tender(&request.tender, "tender")?;
+        let code = names::check_organization(caller.organization(), "organization")?;
+        FieldCheck::new()
+            .text(&request.lot_id, 32, "lot_id")
+            .finish()?;
+        let step = || {
+            Step::of_caller(
+                NAME,
+                &request.tender,
+                METHOD,
+                caller.subject(),
+                &request.request_id,
+                &request,
+            )
+        };
+        let (first, again) = (step()?, step()?);
+        let tender_box = self.tender_box(&request.tender).await?;
+        if tender_box.lot(&request.lot_id).is_none() {
+            return Err(unknown_lot(&request.lot_id).into());
+        }
+        let stream = StreamId::of(&own_bid::stream_name(&request.lot_id, code.as_str()));
+        let request = Arc::new(request);
+        let checked = self
+            .clone()
+            .signed_bundle(code, &tender_box, stream, request.clone())
+            .await?;
+        let request = Arc::unwrap_or_clone(request);
+        let order = Arc::new(Order {
+            rules: self.rules.clone(),
+            request,
+            stream,
+            checked,
+        });
+        let (tender, asked) = (order.request.tender.clone(), order.clone());
+        let first = first.reading(&[box_stream(), stream]);
+        let mut done =
+            ledger::commit(&self.journal, first, move |view| asked.decide(view, false)).await;
+        if done.as_ref().is_err_and(is_due_first) {
+            let again = again.reading_all();
+            done = ledger::commit(&self.journal, again, move |view| order.decide(view, true)).await;
+            self.refresh(&tender).await?;
+        }
+        let mut response = match done {
+            Err(problem) if is_log_closed(&problem) => {
+                let (tender_box, now) = (self.refresh(&tender).await?, self.clock.now());
+                return Err(match tender_box.gate(now) {
+                    Err(Shut::Ended) => desk::shut_for_suppliers(&tender_box, Shut::Ended),
+                    _ => refuse_late_withdrawal(&self.rules, &tender_box, now),
+                }
+                .into());
+            }
+            other => other?.reply,
+        };
+        let receipt = response
+            .receipt
+            .take()
+            .and_then(|receipt| self.receipts.sign(receipt));
+        response.receipt = Some(receipt.ok_or_else(|| Problem::internal("no receipt"))?);
+        Ok(response)
+    }
+
+    /// The live bundle, if the supplier signed its withdrawal.
+    async fn signed_bundle(
+        self: Arc<Self>,
+        code: CreditCode,
+        tender_box: &Arc<TenderBox>,
+        stream: StreamId,
+        request: Arc<WithdrawBidRequest>,
+    ) -> Result<Result<Vec<u8>, Refusal>, Problem> {
+        let own: OwnBid = ledger::read(&self.journal, log_of(&request.tender), stream).await?;
+        let Some(live) = own.live() else {
+            return Ok(Err(desk::nothing_to_withdraw()));
+        };
+        let (bundle, office, tender_box) = (live.bundle.clone(), self.clone(), tender_box.clone());
+        let _permit = self.checks.acquire().await.map_err(Problem::internal)?;
+        off_thread(move || {
+            let message = supplier::withdrawal(&request.certificate, &bundle);
+            let signed = Signed {
+                certificate: &request.certificate,
+                intermediates: &request.intermediates,
+                message: &message,
+                signature: &request.signature,
+            };
+            let now = office.clock.now();
+            match office.suppliers.check(&signed, &code, now) {
+                Ok(()) => Ok(bundle),
+                Err(faults) => Err(fault::refuse_withdrawal(
+                    &office.rules,
+                    &tender_box,
+                    now,
+                    &faults,
+                )),
+            }
+        })
+        .await
+    }
+}
+
+impl Order {
+    fn decide(
+        &self,
+        view: &View<'_>,
+        whole: bool,
+    ) -> Result<Decided<WithdrawBidResponse>, Problem> {
+        let tender_box: TenderBox = ledger::load(view, box_stream())?;
+        let late = || refuse_late_withdrawal(&self.rules, &tender_box, view.now);
+        match tender_box.gate(view.now) {
+            Ok(()) => {}
+            Err(Shut::Due) if whole => return Ok(close_in(view, Decided::new())?.refuse(late())),
+            Err(Shut::Due) => return Err(due_first()),
+            Err(Shut::Closed) => return Err(late().into()),
+            Err(shut) => return Err(desk::shut_for_suppliers(&tender_box, shut).into()),
+        }
+        let bundle = self.checked.clone()?;
+        let own: OwnBid = ledger::load(view, self.stream)?;
+        let place = desk::Place {
+            now: view.now,
+            seq: view.head.map_or(0, |head| store::signed(head.size)),
+        };
+        let proof = BidWithdrawn {
+            certificate: self.request.certificate.clone(),
+            intermediates: self.request.intermediates.clone(),
+            signature: self.request.signature.clone(),
+            ..BidWithdrawn::default()
+        };
+        let withdrawn = desk::withdraw(&own, &bundle, proof, place)?;
+        let said = fault::withdrawal_allowed(&self.rules, &tender_box, view.now)?;
+        let (tender, revision) = (tender_box.tender.clone(), own.last_revision());
+        Ok(Decided::new()
+            .event(self.stream, &withdrawn)
+            .verdicts(said)
+            .fold::<OwnBid>(view, self.stream)?
+            .reply(move |entries| {
+                let act = Act {
+                    tender: &tender,
+                    lot_id: &withdrawn.lot_id,
+                    bundle: &withdrawn.bundle,
+                    revision,
+                    withdrawal: true,
+                };
+                WithdrawBidResponse {
+                    receipt: entries.first().map(|entry| act.receipt(entry)),
+                }
+            }))
+    }
+}
