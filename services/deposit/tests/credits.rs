@@ -1,5 +1,11 @@
 //! From a supplier's payment at its bank to a deposit that stands, over real sockets.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where its house falls"
+)]
+
 mod house;
 
 use house::{DUE, FIRST, House, Loss, SECOND, paid, until};

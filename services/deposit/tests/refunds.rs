@@ -1,5 +1,11 @@
 //! Refunds over real sockets: paid once, whatever breaks between any two steps.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where its house falls"
+)]
+
 mod house;
 
 use house::{BUNDLE, DUE, FIRST, House, Loss, SECOND, Service, paid, until};

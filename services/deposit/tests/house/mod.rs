@@ -202,7 +202,7 @@ impl House {
             trust_account: TRUST.into(),
             trust_name: "交易中心".into(),
         };
-        let started = sunbid_deposit::start(setting, bank).await.unwrap();
+        let started = sunbid_deposit::start(setting, Some(bank)).await.unwrap();
         let mut routes = RoutesBuilder::default();
         (started.install)(&mut routes);
         let mut tasks = started.tasks;
@@ -432,6 +432,7 @@ impl House {
                 bundle: bundle.to_vec(),
                 ..Bid::default()
             }),
+            ..bid_log::BidSubmitted::default()
         })
         .await;
     }
