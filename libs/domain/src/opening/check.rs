@@ -148,11 +148,14 @@ fn check_withdrawal(
         .ok_or_else(|| fault("the withdrawn bid is not there".to_owned()))?;
     let withdrawn = &withdrawal.withdrawn;
     let message = [WITHDRAWAL, &withdrawn.certificate, &withdrawn.bundle].concat();
-    // The record of a withdrawal carries no intermediates: the bid's own are its issuer's.
-    let intermediates = &claim.bid.intermediates;
-    let signer =
-        supplier(&withdrawn.certificate, intermediates, &message, &withdrawn.signature, withdrawal.at)
-            .map_err(fault)?;
+    let signer = supplier(
+        &withdrawn.certificate,
+        &withdrawn.intermediates,
+        &message,
+        &withdrawn.signature,
+        withdrawal.at,
+    )
+    .map_err(fault)?;
     if Some(signer.credit_code.as_str()) != credit_code(&claim.bid.bidder) {
         return Err(fault(format!("{} withdrew a bid of {}", signer.credit_code, claim.bid.bidder)));
     }

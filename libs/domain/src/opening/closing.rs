@@ -305,27 +305,39 @@ impl Fold {
                 let Some(bid) = submitted.bid else {
                     return fault("a submission without a bid");
                 };
+                if u64::try_from(submitted.seq) != Ok(seq) {
+                    return fault("a submission that names another place in the log");
+                }
                 self.submit(seq, at, bid)
             }
             name if name == BidWithdrawn::full_name() => self.withdraw(seq, at, known(event)?),
             name if name == DeadlineMoved::full_name() => {
                 let moved: DeadlineMoved = known(event)?;
-                if moved.old_deadline_us != self.deadline.micros() || at >= self.deadline {
-                    return fault("the deadline was moved from another, or after it had passed");
+                if moved.old_deadline_us != self.deadline.micros()
+                    || moved.new_deadline_us < moved.old_deadline_us
+                    || at >= self.deadline
+                    || self.held
+                {
+                    return fault("the deadline was moved from another, backwards, or when it had passed");
                 }
                 self.deadline = Instant::from_micros(moved.new_deadline_us);
                 Ok(())
             }
             name if name == BiddingHeld::full_name() => {
+                if self.held || at >= self.deadline {
+                    return fault("bidding was held twice, or after the deadline");
+                }
                 self.held = true;
                 Ok(())
             }
             name if name == BiddingReleased::full_name() => {
                 let released: BiddingReleased = known(event)?;
-                self.held = false;
-                if released.new_deadline_us > self.deadline.micros() {
-                    self.deadline = Instant::from_micros(released.new_deadline_us);
+                let deadline = Instant::from_micros(released.new_deadline_us);
+                if !self.held || deadline < self.deadline || deadline <= at {
+                    return fault("bidding was released without a hold, or to a deadline that cannot be");
                 }
+                self.held = false;
+                self.deadline = deadline;
                 Ok(())
             }
             name if name == BiddingClosed::full_name() => {
@@ -356,14 +368,13 @@ impl Fold {
         if !self.tender.lots.iter().any(|lot| lot.lot_id == bid.lot_id) {
             return fault("a bid for a lot that the tender does not have");
         }
-        // While bidding is held the clock stands still, so the old deadline may lie behind.
-        if at >= self.deadline && !self.held {
-            return fault("a bid that came after the deadline");
+        if at >= self.deadline || self.held {
+            return fault("a bid that came after the deadline, or while bidding was held");
         }
         let key = (bid.lot_id.clone(), bid.bidder.clone());
         let (revision, live) = self.latest.get(&key).copied().unwrap_or((0, None));
-        if bid.revision <= revision {
-            return fault("a bid whose revision does not grow");
+        if bid.revision != revision + 1 {
+            return fault("a bid whose revision does not follow the last");
         }
         if let Some(earlier) = live.and_then(|place| self.claims.get_mut(place)) {
             earlier.status = ClosingStatus::Superseded;
@@ -376,8 +387,8 @@ impl Fold {
 
     fn withdraw(&mut self, seq: u64, at: Instant, withdrawn: BidWithdrawn) -> Result<(), ClosingFault> {
         let fault = |what: &str| Err(ClosingFault::Record { seq, what: what.to_owned() });
-        if at >= self.deadline && !self.held {
-            return fault("a withdrawal that came after the deadline");
+        if at >= self.deadline || self.held {
+            return fault("a withdrawal that came after the deadline, or while bidding was held");
         }
         let live = self.latest.values_mut().find(|(_, live)| {
             live.and_then(|place| self.claims.get(place))
