@@ -14,8 +14,8 @@ use sunbid_proofs::StreamId;
 use sunbid_proofs::record::{Record, RecordHeader};
 use sunbid_sealing::ceremony::{CeremonyTerms, HolderKeys, Outcome, join};
 use sunbid_sealing::{
-    Bundle, CheckedHeader, Class, Element, IdentityKey, KeyShare, Label, OsRng, Rescue, SecretScalar, Subject,
-    TenderKey, Workers, seal, supplier_message,
+    Bundle, CheckedHeader, Class, Element, IdentityKey, KeyShare, Label, OsRng, Rescue,
+    SecretScalar, Subject, TenderKey, Workers, seal, supplier_message,
 };
 use sunbid_terms::Instant;
 
@@ -43,17 +43,27 @@ pub fn committee() -> &'static Committee {
     static COMMITTEE: OnceLock<Committee> = OnceLock::new();
     COMMITTEE.get_or_init(|| {
         let secrets: Vec<_> = (1..=HOLDERS as u8)
-            .map(|seed| (IdentityKey::from_seed(&[seed; 32]).unwrap(), SecretScalar::random(&mut OsRng).unwrap()))
+            .map(|seed| {
+                (
+                    IdentityKey::from_seed(&[seed; 32]).unwrap(),
+                    SecretScalar::random(&mut OsRng).unwrap(),
+                )
+            })
             .collect();
         let keys = secrets
             .iter()
-            .map(|(identity, secret)| HolderKeys { identity: *identity.public(), encryption: secret.public() })
+            .map(|(identity, secret)| HolderKeys {
+                identity: *identity.public(),
+                encryption: secret.public(),
+            })
             .collect();
         let terms = CeremonyTerms::new([1; 32], THRESHOLD as u16, keys, [2; 32]).unwrap();
         let (joined, commitments): (Vec<_>, Vec<_>) = secrets
             .iter()
             .zip(1..)
-            .map(|((identity, secret), index)| join(&terms, index, identity, secret, &mut OsRng).unwrap())
+            .map(|((identity, secret), index)| {
+                join(&terms, index, identity, secret, &mut OsRng).unwrap()
+            })
             .unzip();
         let (revealed, packages): (Vec<_>, Vec<_>) = joined
             .into_iter()
@@ -67,14 +77,21 @@ pub fn committee() -> &'static Committee {
             .unzip();
         let (mut shares, mut key) = (Vec::new(), None);
         for (state, (identity, secret)) in shared.into_iter().zip(&secrets) {
-            let Outcome::Certified(certified) = state.conclude(&posted, identity, secret, &mut OsRng).unwrap() else {
+            let Outcome::Certified(certified) = state
+                .conclude(&posted, identity, secret, &mut OsRng)
+                .unwrap()
+            else {
                 panic!("an honest ceremony has no complaints");
             };
             key = Some(certified.key);
             shares.push(certified.share);
         }
         let identities = secrets.into_iter().map(|(identity, _)| identity).collect();
-        Committee { identities, key: key.unwrap(), shares }
+        Committee {
+            identities,
+            key: key.unwrap(),
+            shares,
+        }
     })
 }
 
@@ -104,7 +121,12 @@ pub fn tender() -> Tender {
         title: "试验项目".into(),
         track: Track::Engineering as i32,
         purchaser: "organizations/PURCHASER".into(),
-        lots: ["01", "02"].map(|lot_id| Lot { lot_id: lot_id.into(), ..Lot::default() }).to_vec(),
+        lots: ["01", "02"]
+            .map(|lot_id| Lot {
+                lot_id: lot_id.into(),
+                ..Lot::default()
+            })
+            .to_vec(),
         parts: vec![
             part(0, PartClass::OpeningSheet),
             part(1, PartClass::Evaluation),
@@ -116,7 +138,10 @@ pub fn tender() -> Tender {
             required: true,
             ..SheetField::default()
         }],
-        timetable: Some(Timetable { bid_deadline_us: at(DEADLINE).micros(), ..Timetable::default() }),
+        timetable: Some(Timetable {
+            bid_deadline_us: at(DEADLINE).micros(),
+            ..Timetable::default()
+        }),
         holders: committee.identities.iter().zip(1..).map(holder).collect(),
         threshold: THRESHOLD as i32,
         key_id: committee.key.id().to_vec(),
@@ -151,7 +176,10 @@ impl Log {
             payloads: BTreeMap::new(),
             rescues: Vec::new(),
         };
-        let opened = BiddingOpened { tender: Some(tender()), notice_head: Some(LogHead::default()) };
+        let opened = BiddingOpened {
+            tender: Some(tender()),
+            notice_head: Some(LogHead::default()),
+        };
         log.record("box", Event::of(&opened));
         log
     }
@@ -160,14 +188,28 @@ impl Log {
         if stream == "box" {
             self.tender_box.evolve(&event, self.now).unwrap();
         } else {
-            self.bids.entry(stream.into()).or_default().evolve(&event, self.now).unwrap();
+            self.bids
+                .entry(stream.into())
+                .or_default()
+                .evolve(&event, self.now)
+                .unwrap();
         }
         let seq = self.events.len() as u64;
-        self.events.push((stream.into(), LoggedEvent { seq, at: self.now, event }));
+        self.events.push((
+            stream.into(),
+            LoggedEvent {
+                seq,
+                at: self.now,
+                event,
+            },
+        ));
     }
 
     pub fn own(&self, lot: &str, code: &str) -> OwnBid {
-        self.bids.get(&format!("{lot}/{code}")).cloned().unwrap_or_default()
+        self.bids
+            .get(&format!("{lot}/{code}"))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Submits or replaces; `sheet` is the content of part 0.
@@ -175,13 +217,24 @@ impl Log {
         let revision = self.own(lot, code).last_revision() + 1;
         let bid = self.bid(lot, code, revision, sheet);
         let seq = self.events.len() as i64;
-        self.record(&format!("{lot}/{code}"), Event::of(&BidSubmitted { bid: Some(bid), seq }));
+        self.record(
+            &format!("{lot}/{code}"),
+            Event::of(&BidSubmitted {
+                bid: Some(bid),
+                seq,
+            }),
+        );
     }
 
     pub fn withdraw(&mut self, lot: &str, code: &str) {
         let own = self.own(lot, code);
         let Some(live) = own.live() else { return };
-        let message = [b"SEALBID-V1 supplier withdrawal\0".as_slice(), code.as_bytes(), &live.bundle].concat();
+        let message = [
+            b"SEALBID-V1 supplier withdrawal\0".as_slice(),
+            code.as_bytes(),
+            &live.bundle,
+        ]
+        .concat();
         let withdrawn = BidWithdrawn {
             bid: live.name.clone(),
             bundle: live.bundle.clone(),
@@ -196,7 +249,11 @@ impl Log {
     }
 
     fn bid(&mut self, lot: &str, code: &str, revision: i64, sheet: &[u8]) -> Bid {
-        let contents = [(0, Class::Public, sheet), (1, Class::Evaluators, b"plan"), (2, Class::AfterDecision, b"price")];
+        let contents = [
+            (0, Class::Public, sheet),
+            (1, Class::Evaluators, b"plan"),
+            (2, Class::AfterDecision, b"price"),
+        ];
         let mut headers = Vec::new();
         let mut parts = Vec::new();
         for (part, class, content) in contents {
@@ -212,7 +269,16 @@ impl Log {
             let mut payload = Vec::new();
             let key = committee().key.sealing();
             let length = content.len() as u64;
-            let sealed = seal(key, &subject, length, content, &mut payload, Workers::ONE, &mut OsRng).unwrap();
+            let sealed = seal(
+                key,
+                &subject,
+                length,
+                content,
+                &mut payload,
+                Workers::ONE,
+                &mut OsRng,
+            )
+            .unwrap();
             let header = CheckedHeader::parse(&sealed.header.encode()).unwrap();
             self.rescues.push(sealed.rescue);
             parts.push(EnvelopePart {
@@ -225,7 +291,9 @@ impl Log {
             self.payloads.insert(*header.payload_root(), payload);
             headers.push(header);
         }
-        let bundle = Bundle::of(&headers.iter().collect::<Vec<_>>()).unwrap().id();
+        let bundle = Bundle::of(&headers.iter().collect::<Vec<_>>())
+            .unwrap()
+            .id();
         Bid {
             name: format!("{TENDER}/lots/{lot}/bids/{code}"),
             tender: TENDER.into(),
@@ -300,5 +368,8 @@ pub fn supplier(
     if sign(&code, message) != signature {
         return Err("the signature is forged".into());
     }
-    Ok(Supplier { organization_name: format!("{code}公司"), credit_code: code })
+    Ok(Supplier {
+        organization_name: format!("{code}公司"),
+        credit_code: code,
+    })
 }
