@@ -14,7 +14,10 @@ use sunbid_contracts::tender::v1::Tender;
 use tempfile::TempDir;
 
 /// How test platforms answer.
-pub const OUTPUT: Output = Output { json: false, english: true };
+pub const OUTPUT: Output = Output {
+    json: false,
+    english: true,
+};
 
 /// A platform with everyone enrolled, in a folder of its own.
 pub struct World {
@@ -29,7 +32,11 @@ impl World {
         let folder = tempfile::Builder::new().prefix("sunbid-test-").tempdir()?;
         let narrator = Narrator::new(OUTPUT, true);
         let stage = Stage::raise(program()?, folder.path(), 0, &narrator, OUTPUT).await?;
-        Ok(Self { stage, narrator, folder })
+        Ok(Self {
+            stage,
+            narrator,
+            folder,
+        })
     }
 
     /// The platform's own folder.

@@ -34,13 +34,18 @@ pub async fn duty(trustee: &Arc<Trustee>) -> Result<(), TrusteeFault> {
 async fn watch(trustee: &Arc<Trustee>) -> Result<(), TrusteeFault> {
     let organization = trustee.connection.organization(&trustee.folder).await?;
     let mut tenders = trustee.connection.tender(&trustee.folder).await?;
-    let mut stream = tenders.watch_ceremonies(WatchCeremoniesRequest {}).await?.into_inner();
+    let mut stream = tenders
+        .watch_ceremonies(WatchCeremoniesRequest {})
+        .await?
+        .into_inner();
     loop {
         let next = tokio::select! {
             () = trustee.shutdown.cancelled() => return Ok(()),
             next = stream.message() => next?,
         };
-        let Some(ceremony) = next.and_then(|answer| answer.ceremony) else { return Ok(()) };
+        let Some(ceremony) = next.and_then(|answer| answer.ceremony) else {
+            return Ok(());
+        };
         let (own, name) = (trustee.clone(), ceremony.name.clone());
         let (organization, of) = (organization.clone(), ceremony.tender.clone());
         let said = tokio::task::spawn_blocking(move || answer(&own, &ceremony, &organization));
@@ -68,7 +73,9 @@ fn answer(
     ceremony: &Ceremony,
     organization: &str,
 ) -> Result<Vec<CeremonyMessage>, TrusteeFault> {
-    let Some((round, index)) = waits_for(ceremony, organization) else { return Ok(Vec::new()) };
+    let Some((round, index)) = waits_for(ceremony, organization) else {
+        return Ok(Vec::new());
+    };
     let folder = &trustee.folder;
     let terms = terms(ceremony)?;
     let holder = u16::try_from(index).map_err(|_| TrusteeFault::NotOurKeys)?;
@@ -96,11 +103,11 @@ fn answer(
     }
     debug_assert_eq!(round, CERTIFICATE);
     match shared.conclude(&messages(ceremony, SHARES)?, identity, encryption, &mut rng)? {
-        Outcome::Certified { share, certificate, .. } => {
+        Outcome::Certified(certified) => {
             // The share is on disk before the certificate says that it is.
-            folder.keep_share(&cid, &share)?;
-            Ok(vec![posted_certificate(&certificate)])
+            folder.keep_share(&cid, &certified.share)?;
+            Ok(vec![posted_certificate(&certified.certificate)])
         }
-        Outcome::Complaining { complaints } => Ok(complaints.iter().map(posted_message).collect()),
+        Outcome::Complaining(complaints) => Ok(complaints.iter().map(posted_message).collect()),
     }
 }

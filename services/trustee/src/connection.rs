@@ -36,8 +36,12 @@ pub struct Token(MetadataValue<Ascii>);
 
 impl Interceptor for Token {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
-        request.metadata_mut().insert("accept-language", MetadataValue::from_static("en"));
+        request
+            .metadata_mut()
+            .insert("authorization", self.0.clone());
+        request
+            .metadata_mut()
+            .insert("accept-language", MetadataValue::from_static("en"));
         Ok(request)
     }
 }
@@ -66,7 +70,11 @@ impl Connection {
             .tcp_nodelay(true)
             .initial_stream_window_size(4 * 1024 * 1024)
             .connect_lazy();
-        Ok(Self { channel, clock, current: Mutex::default() })
+        Ok(Self {
+            channel,
+            clock,
+            current: Mutex::default(),
+        })
     }
 
     /// "organizations/{credit_code}" of this institution, as the platform knows it.
@@ -79,8 +87,10 @@ impl Connection {
         folder: &Folder,
     ) -> Result<TenderServiceClient<SignedChannel>, TrusteeFault> {
         let token = self.signed_in(folder).await?.token;
-        Ok(TenderServiceClient::with_interceptor(self.channel.clone(), token)
-            .max_decoding_message_size(LARGEST_MESSAGE))
+        Ok(
+            TenderServiceClient::with_interceptor(self.channel.clone(), token)
+                .max_decoding_message_size(LARGEST_MESSAGE),
+        )
     }
 
     pub async fn opening(
@@ -88,9 +98,11 @@ impl Connection {
         folder: &Folder,
     ) -> Result<OpeningServiceClient<SignedChannel>, TrusteeFault> {
         let token = self.signed_in(folder).await?.token;
-        Ok(OpeningServiceClient::with_interceptor(self.channel.clone(), token)
-            .max_decoding_message_size(LARGEST_MESSAGE)
-            .max_encoding_message_size(LARGEST_MESSAGE))
+        Ok(
+            OpeningServiceClient::with_interceptor(self.channel.clone(), token)
+                .max_decoding_message_size(LARGEST_MESSAGE)
+                .max_encoding_message_size(LARGEST_MESSAGE),
+        )
     }
 
     pub async fn audit(
@@ -98,7 +110,10 @@ impl Connection {
         folder: &Folder,
     ) -> Result<AuditServiceClient<SignedChannel>, TrusteeFault> {
         let token = self.signed_in(folder).await?.token;
-        Ok(AuditServiceClient::with_interceptor(self.channel.clone(), token))
+        Ok(AuditServiceClient::with_interceptor(
+            self.channel.clone(),
+            token,
+        ))
     }
 
     /// Forgets the token: the platform did not take it.
@@ -114,25 +129,42 @@ impl Connection {
             return Ok(signed_in.clone());
         }
         let mut registry = RegistryServiceClient::new(self.channel.clone());
-        let platform = registry.get_platform(GetPlatformRequest {}).await?.into_inner();
+        let platform = registry
+            .get_platform(GetPlatformRequest {})
+            .await?
+            .into_inner();
         let pinned = &folder.settings;
-        if platform.origin != pinned.origin || platform.log_verifier_key != pinned.log_verifier_key {
+        if platform.origin != pinned.origin || platform.log_verifier_key != pinned.log_verifier_key
+        {
             return Err(TrusteeFault::OtherPlatform(platform.origin));
         }
-        let challenge =
-            registry.create_challenge(CreateChallengeRequest {}).await?.into_inner().challenge;
+        let challenge = registry
+            .create_challenge(CreateChallengeRequest {})
+            .await?
+            .into_inner()
+            .challenge;
         let message = possession::sign_in(&challenge, &pinned.origin);
         let signature = folder.signer.sign(&message)?;
-        let request =
-            SignInRequest { challenge, certificate: folder.certificate.clone(), signature };
+        let request = SignInRequest {
+            challenge,
+            certificate: folder.certificate.clone(),
+            signature,
+        };
         let answer = registry.sign_in(request).await?.into_inner();
         let value = format!("Bearer {}", answer.access_token)
             .parse()
             .map_err(|_| Status::internal("the platform gave a token that is not ASCII"))?;
         let name = answer.subject.unwrap_or_default().name;
-        let organization = name.split("/subjects/").next().unwrap_or_default().to_owned();
-        let signed_in =
-            SignedIn { token: Token(value), organization, until_us: answer.expire_time_us };
+        let organization = name
+            .split("/subjects/")
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let signed_in = SignedIn {
+            token: Token(value),
+            organization,
+            until_us: answer.expire_time_us,
+        };
         *current = Some(signed_in.clone());
         Ok(signed_in)
     }

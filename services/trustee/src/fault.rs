@@ -3,7 +3,10 @@
 
 use std::{io, path::PathBuf};
 
-use sunbid_domain::{opening::{bid_log::LogFault, closing::ClosingFault}, tender::ceremony::RecordError};
+use sunbid_domain::{
+    opening::{bid_log::LogFault, closing::ClosingFault},
+    tender::ceremony::RecordError,
+};
 use sunbid_sealing::{
     DeliveryError, NoRandomness, PartialError, ShareFileError,
     ceremony::{CanaryError, CeremonyError},
@@ -49,7 +52,9 @@ pub enum TrusteeFault {
     Closing(#[from] ClosingFault),
     #[error("the closing that is to be signed is not the one the records make")]
     OtherClosing,
-    #[error("another closing of this tender was signed before; this one is refused, and both are kept")]
+    #[error(
+        "another closing of this tender was signed before; this one is refused, and both are kept"
+    )]
     SecondClosing,
     #[error("by this machine's clock the deadline has not passed; nothing is signed before it")]
     TooEarly,

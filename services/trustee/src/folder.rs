@@ -11,10 +11,15 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use sunbid_certificates::{Signer, pem};
-use sunbid_sealing::{IdentityKey, KeyShare, OsRng, SecretScalar, open_share_file, write_share_file};
+use sunbid_sealing::{
+    IdentityKey, KeyShare, OsRng, SecretScalar, open_share_file, write_share_file,
+};
 use zeroize::Zeroizing;
 
-use crate::{Effort, TrusteeFault, vault::{Vault, random}};
+use crate::{
+    Effort, TrusteeFault,
+    vault::{Vault, random},
+};
 
 const SETTINGS: &str = "trustee.toml";
 const VAULT: &str = "vault";
@@ -79,22 +84,32 @@ pub fn initialise(
     write(&path.join(VAULT), &file)?;
     let seed: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
     let encryption = SecretScalar::random(&mut OsRng)?;
-    write(&path.join("identity.sealed"), &vault.seal("identity", seed.as_slice())?)?;
+    write(
+        &path.join("identity.sealed"),
+        &vault.seal("identity", seed.as_slice())?,
+    )?;
     let sealed = vault.seal("encryption", encryption.to_bytes().as_slice())?;
     write(&path.join("encryption.sealed"), &sealed)?;
     write(&path.join("certificate.pem"), certificate_pem.as_bytes())?;
-    write(&path.join("key.sealed"), &vault.seal("key", key_pem.as_bytes())?)?;
+    write(
+        &path.join("key.sealed"),
+        &vault.seal("key", key_pem.as_bytes())?,
+    )?;
     let roots: String = roots.iter().map(|root| pem::certificate(root)).collect();
     write(&path.join("roots.pem"), roots.as_bytes())?;
-    let text = toml::to_string_pretty(settings)
-        .map_err(|error| form(&path.join(SETTINGS), error))?;
+    let text =
+        toml::to_string_pretty(settings).map_err(|error| form(&path.join(SETTINGS), error))?;
     // Written last: a folder with settings is whole.
     write(&path.join(SETTINGS), text.as_bytes())?;
     public_keys(path, passphrase, effort)
 }
 
 /// The public halves of a folder's keys.
-pub fn public_keys(path: &Path, passphrase: &[u8], effort: Effort) -> Result<PublicKeys, TrusteeFault> {
+pub fn public_keys(
+    path: &Path,
+    passphrase: &[u8],
+    effort: Effort,
+) -> Result<PublicKeys, TrusteeFault> {
     let folder = Folder::open(path, passphrase, effort)?;
     Ok(PublicKeys {
         identity: folder.identity.public().to_vec(),
@@ -110,13 +125,19 @@ impl Folder {
             .map_err(|error| form(&path.join(SETTINGS), error))?;
         let lock_path = path.join("lock");
         let lock = File::create(&lock_path).map_err(at(&lock_path))?;
-        lock.try_lock().map_err(|_| form(&lock_path, "another daemon uses this folder"))?;
+        lock.try_lock()
+            .map_err(|_| form(&lock_path, "another daemon uses this folder"))?;
         let vault = Vault::open(&read(&path.join(VAULT))?, passphrase, effort)?;
         let secret = |name: &str| -> Result<Zeroizing<Vec<u8>>, TrusteeFault> {
             vault.open_secret(name, &read(&path.join(format!("{name}.sealed")))?)
         };
         let array = |bytes: Zeroizing<Vec<u8>>| -> Result<Zeroizing<[u8; 32]>, TrusteeFault> {
-            Ok(Zeroizing::new(bytes.as_slice().try_into().map_err(|_| TrusteeFault::Passphrase)?))
+            Ok(Zeroizing::new(
+                bytes
+                    .as_slice()
+                    .try_into()
+                    .map_err(|_| TrusteeFault::Passphrase)?,
+            ))
         };
         let identity_seed = array(secret("identity")?)?;
         let identity =
@@ -152,7 +173,10 @@ impl Folder {
         let name = format!("seed {}", hex::encode(cid));
         if file.exists() {
             let bytes = self.vault.open_secret(&name, &read(&file)?)?;
-            let seed = bytes.as_slice().try_into().map_err(|_| TrusteeFault::Passphrase)?;
+            let seed = bytes
+                .as_slice()
+                .try_into()
+                .map_err(|_| TrusteeFault::Passphrase)?;
             return Ok(Zeroizing::new(seed));
         }
         let seed: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
@@ -175,7 +199,13 @@ impl Folder {
     pub fn share(&self, cid: &[u8; 32], holder: u16) -> Result<KeyShare, TrusteeFault> {
         let bytes = read(&self.tender_file(cid, "share"))?;
         let floor = self.vault.effort().share_file;
-        Ok(open_share_file(&bytes, cid, holder, self.vault.passphrase(), floor)?)
+        Ok(open_share_file(
+            &bytes,
+            cid,
+            holder,
+            self.vault.passphrase(),
+            floor,
+        )?)
     }
 
     /// Notes the one closing of a key that this institution signs. A second, different one is
@@ -183,7 +213,11 @@ impl Folder {
     pub fn commit_to_closing(&self, key_id: &[u8], close: &[u8; 32]) -> Result<(), TrusteeFault> {
         let file = self.tender_file(key_id, "closing");
         if file.exists() {
-            return if read(&file)? == close { Ok(()) } else { Err(TrusteeFault::SecondClosing) };
+            return if read(&file)? == close {
+                Ok(())
+            } else {
+                Err(TrusteeFault::SecondClosing)
+            };
         }
         write(&file, close)
     }
@@ -198,33 +232,48 @@ impl Folder {
         let parts = bytes.split_first_chunk::<8>().and_then(|(size, root)| {
             Some((u64::from_be_bytes(*size), <[u8; 32]>::try_from(root).ok()?))
         });
-        parts.map(Some).ok_or_else(|| form(&file, "is not a size and a root"))
+        parts
+            .map(Some)
+            .ok_or_else(|| form(&file, "is not a size and a root"))
     }
 
     pub fn keep_witnessed(&self, size: u64, root: &[u8; 32]) -> Result<(), TrusteeFault> {
-        write(&self.path.join("witnessed"), &[size.to_be_bytes().as_slice(), root].concat())
+        write(
+            &self.path.join("witnessed"),
+            &[size.to_be_bytes().as_slice(), root].concat(),
+        )
     }
 
     /// Keeps what contradicts itself, for whoever has to judge it.
     pub fn keep_evidence(&self, what: &str, bytes: &[u8]) -> Result<PathBuf, TrusteeFault> {
         let digest = sunbid_proofs::sha256(&[bytes]);
-        let file = self.path.join(format!("evidence-{what}-{}", hex::encode(&digest[..8])));
+        let file = self
+            .path
+            .join(format!("evidence-{what}-{}", hex::encode(&digest[..8])));
         write(&file, bytes)?;
         Ok(file)
     }
 
     fn tender_file(&self, id: &[u8], what: &str) -> PathBuf {
-        self.path.join("tenders").join(format!("{}.{what}", hex::encode(id)))
+        self.path
+            .join("tenders")
+            .join(format!("{}.{what}", hex::encode(id)))
     }
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> TrusteeFault + use<> {
     let path = path.to_owned();
-    move |source| TrusteeFault::Io { path: path.clone(), source }
+    move |source| TrusteeFault::Io {
+        path: path.clone(),
+        source,
+    }
 }
 
 fn form(path: &Path, cause: impl std::fmt::Display) -> TrusteeFault {
-    TrusteeFault::Form { path: path.to_owned(), cause: cause.to_string() }
+    TrusteeFault::Form {
+        path: path.to_owned(),
+        cause: cause.to_string(),
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TrusteeFault> {
@@ -241,10 +290,14 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), TrusteeFault> {
         .mode(0o600)
         .open(&beside)
         .map_err(at(&beside))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&beside))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(at(&beside))?;
     fs::rename(&beside, path).map_err(at(path))?;
     let parent = path.parent().unwrap_or(Path::new("."));
-    File::open(parent).and_then(|folder| folder.sync_all()).map_err(at(parent))
+    File::open(parent)
+        .and_then(|folder| folder.sync_all())
+        .map_err(at(parent))
 }
 
 #[cfg(test)]
@@ -255,7 +308,10 @@ mod tests {
     use sunbid_terms::Instant;
 
     fn folder(path: &Path) -> PublicKeys {
-        let (from, until) = (Instant::from_seconds(0), Instant::from_seconds(4_000_000_000));
+        let (from, until) = (
+            Instant::from_seconds(0),
+            Instant::from_seconds(4_000_000_000),
+        );
         let authority = TrialAuthority::new("trial", from, until).unwrap();
         let identity = authority
             .issue(&TrialSubject {
@@ -274,8 +330,16 @@ mod tests {
         };
         let roots = [authority.certificate().to_vec()];
         let (certificate, key) = (identity.certificate_pem, identity.key_pem);
-        initialise(path, &settings, &roots, &certificate, &key, b"a long passphrase", TEST_EFFORT)
-            .unwrap()
+        initialise(
+            path,
+            &settings,
+            &roots,
+            &certificate,
+            &key,
+            b"a long passphrase",
+            TEST_EFFORT,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -283,10 +347,16 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("trustee");
         let keys = folder(&path);
-        assert_eq!(public_keys(&path, b"a long passphrase", TEST_EFFORT).unwrap(), keys);
+        assert_eq!(
+            public_keys(&path, b"a long passphrase", TEST_EFFORT).unwrap(),
+            keys
+        );
         assert!(public_keys(&path, b"another passphrase", TEST_EFFORT).is_err());
         let open = Folder::open(&path, b"a long passphrase", TEST_EFFORT).unwrap();
-        assert!(Folder::open(&path, b"a long passphrase", TEST_EFFORT).is_err(), "two daemons");
+        assert!(
+            Folder::open(&path, b"a long passphrase", TEST_EFFORT).is_err(),
+            "two daemons"
+        );
         open.commit_to_closing(&[1; 32], &[2; 32]).unwrap();
         open.commit_to_closing(&[1; 32], &[2; 32]).unwrap();
         assert!(matches!(
@@ -296,6 +366,9 @@ mod tests {
         assert_eq!(open.witnessed().unwrap(), None);
         open.keep_witnessed(7, &[9; 32]).unwrap();
         assert_eq!(open.witnessed().unwrap(), Some((7, [9; 32])));
-        assert_eq!(open.ceremony_seed(&[5; 32]).unwrap(), open.ceremony_seed(&[5; 32]).unwrap());
+        assert_eq!(
+            open.ceremony_seed(&[5; 32]).unwrap(),
+            open.ceremony_seed(&[5; 32]).unwrap()
+        );
     }
 }

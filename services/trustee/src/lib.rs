@@ -48,9 +48,19 @@ pub async fn run(
     let folder = Folder::open(folder, passphrase, effort)?;
     let connection = Connection::new(&folder, clock.clone())?;
     behaviour.check(&folder.settings)?;
-    let trustee = Arc::new(Trustee { folder, connection, clock, behaviour, shutdown });
+    let trustee = Arc::new(Trustee {
+        folder,
+        connection,
+        clock,
+        behaviour,
+        shutdown,
+    });
     ready();
-    tokio::try_join!(ceremony::duty(&trustee), witness::duty(&trustee), opening::duty(&trustee))?;
+    tokio::try_join!(
+        ceremony::duty(&trustee),
+        witness::duty(&trustee),
+        opening::duty(&trustee)
+    )?;
     Ok(())
 }
 

@@ -22,9 +22,7 @@ use sunbid_domain::{
     },
     tender::ceremony::{terms, verify},
 };
-use sunbid_sealing::{
-    CloseSignature, Delivery, Element, OsRng, Partial, TenderKey, check_quorum,
-};
+use sunbid_sealing::{CloseSignature, Delivery, Element, OsRng, Partial, TenderKey, check_quorum};
 use sunbid_terms::Instant;
 
 use crate::{Behaviour, Trustee, TrusteeFault};
@@ -48,7 +46,10 @@ pub async fn duty(trustee: &Arc<Trustee>) -> Result<(), TrusteeFault> {
 
 async fn watch(trustee: &Arc<Trustee>) -> Result<(), TrusteeFault> {
     let mut openings = trustee.connection.opening(&trustee.folder).await?;
-    let mut stream = openings.watch_openings(WatchOpeningsRequest {}).await?.into_inner();
+    let mut stream = openings
+        .watch_openings(WatchOpeningsRequest {})
+        .await?
+        .into_inner();
     // What was checked is kept for the shares that follow the signature.
     let mut case: Option<Arc<Case>> = None;
     loop {
@@ -114,7 +115,11 @@ async fn take_part(
         require_quorum(&case, &close, wanted)?;
         let (own, of) = (trustee.clone(), case.clone());
         let shares = tokio::task::spawn_blocking(move || make_shares(&own, &of, &close)).await??;
-        let request = PostSharesRequest { tender, close: close.to_vec(), shares: Some(shares) };
+        let request = PostSharesRequest {
+            tender,
+            close: close.to_vec(),
+            shares: Some(shares),
+        };
         let mut openings = trustee.connection.opening(&trustee.folder).await?;
         openings.post_shares(request).await?;
     }
@@ -124,11 +129,20 @@ async fn take_part(
 /// Reads the whole closed bid log and recomputes all of it.
 async fn read_case(trustee: &Arc<Trustee>, tender: &str) -> Result<Case, TrusteeFault> {
     let organization = trustee.connection.organization(&trustee.folder).await?;
-    let request = GetCeremonyRequest { tender: tender.to_owned() };
+    let request = GetCeremonyRequest {
+        tender: tender.to_owned(),
+    };
     let mut tenders = trustee.connection.tender(&trustee.folder).await?;
-    let ceremony = tenders.get_ceremony(request).await?.into_inner().ceremony.unwrap_or_default();
+    let ceremony = tenders
+        .get_ceremony(request)
+        .await?
+        .into_inner()
+        .ceremony
+        .unwrap_or_default();
     let mut openings = trustee.connection.opening(&trustee.folder).await?;
-    let request = ReadClosingRequest { tender: tender.to_owned() };
+    let request = ReadClosingRequest {
+        tender: tender.to_owned(),
+    };
     let mut stream = openings.read_closing(request).await?.into_inner();
     let mut entries: Vec<LogEntry> = Vec::new();
     while let Some(page) = stream.message().await? {
@@ -136,8 +150,10 @@ async fn read_case(trustee: &Arc<Trustee>, tender: &str) -> Result<Case, Trustee
     }
     let own = trustee.clone();
     let tender = tender.to_owned();
-    tokio::task::spawn_blocking(move || check_case(&own, &organization, &tender, ceremony, &entries))
-        .await?
+    tokio::task::spawn_blocking(move || {
+        check_case(&own, &organization, &tender, ceremony, &entries)
+    })
+    .await?
 }
 
 fn check_case(
@@ -176,16 +192,26 @@ fn check_case(
         })
     };
     let bids = check::check(&closed, &supplier)?;
-    Ok(Case { ceremony, key, closed, bids, index })
+    Ok(Case {
+        ceremony,
+        key,
+        closed,
+        bids,
+        index,
+    })
 }
 
 /// The deadline has passed by the records, by every envelope, and by this machine's own clock.
 fn require_past(trustee: &Trustee, case: &Case) -> Result<(), TrusteeFault> {
     let now = trustee.clock.now();
     let envelopes = case.bids.sheets.iter().chain(&case.bids.evaluations);
-    let floor = envelopes.map(|envelope| envelope.header.subject().not_before).max().unwrap_or(0);
+    let floor = envelopes
+        .map(|envelope| envelope.header.subject().not_before)
+        .max()
+        .unwrap_or(0);
     let by_envelopes = u64::try_from(now.seconds()).is_ok_and(|seconds| seconds >= floor);
-    if now >= case.closed.deadline && case.closed.closed_at >= case.closed.deadline && by_envelopes {
+    if now >= case.closed.deadline && case.closed.closed_at >= case.closed.deadline && by_envelopes
+    {
         Ok(())
     } else {
         Err(TrusteeFault::TooEarly)
@@ -234,12 +260,22 @@ fn make_shares(
             Ok::<_, TrusteeFault>(delivery.encode().to_vec())
         })?,
     };
-    Ok(HolderShares { index: i32::from(case.index), partials, deliveries })
+    Ok(HolderShares {
+        index: i32::from(case.index),
+        partials,
+        deliveries,
+    })
 }
 
 /// The evaluators' key, if the tender names one.
 fn evaluators(case: &Case) -> Option<Element> {
-    let bytes: [u8; 32] = case.closed.tender.evaluator_key.as_slice().try_into().ok()?;
+    let bytes: [u8; 32] = case
+        .closed
+        .tender
+        .evaluator_key
+        .as_slice()
+        .try_into()
+        .ok()?;
     Element::decode(&bytes).ok()
 }
 

@@ -25,8 +25,11 @@ pub struct Effort {
 
 impl Effort {
     /// RFC 9106's second recommendation: 64 MiB, three passes.
-    pub const PRODUCTION: Self =
-        Self { memory_kib: 64 * 1024, passes: 3, share_file: sunbid_sealing::Effort::PRODUCTION };
+    pub const PRODUCTION: Self = Self {
+        memory_kib: 64 * 1024,
+        passes: 3,
+        share_file: sunbid_sealing::Effort::PRODUCTION,
+    };
 }
 
 /// An open vault.
@@ -52,18 +55,29 @@ impl Vault {
 
     /// Opens the vault of a file.
     pub fn open(file: &[u8], passphrase: &[u8], effort: Effort) -> Result<Self, TrusteeFault> {
-        let rest = file.strip_prefix(MAGIC.as_slice()).ok_or(TrusteeFault::Passphrase)?;
-        let (salt, sealed) = rest.split_at_checked(SALT).ok_or(TrusteeFault::Passphrase)?;
+        let rest = file
+            .strip_prefix(MAGIC.as_slice())
+            .ok_or(TrusteeFault::Passphrase)?;
+        let (salt, sealed) = rest
+            .split_at_checked(SALT)
+            .ok_or(TrusteeFault::Passphrase)?;
         let outer = derive(passphrase, salt, effort)?;
         let inner = open(&outer, b"vault", sealed)?;
         let inner: Zeroizing<[u8; 32]> = Zeroizing::new(
-            inner.as_slice().try_into().map_err(|_| TrusteeFault::Passphrase)?,
+            inner
+                .as_slice()
+                .try_into()
+                .map_err(|_| TrusteeFault::Passphrase)?,
         );
         Self::with(&inner, passphrase, effort)
     }
 
     fn with(inner: &[u8; 32], passphrase: &[u8], effort: Effort) -> Result<Self, TrusteeFault> {
-        Ok(Self { key: cipher(inner)?, passphrase: Zeroizing::new(passphrase.to_vec()), effort })
+        Ok(Self {
+            key: cipher(inner)?,
+            passphrase: Zeroizing::new(passphrase.to_vec()),
+            effort,
+        })
     }
 
     /// Encrypts a secret under its name.
@@ -89,7 +103,9 @@ impl Vault {
 /// Random bytes of the operating system.
 pub fn random<const N: usize>() -> Result<[u8; N], TrusteeFault> {
     let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| TrusteeFault::Randomness)?;
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| TrusteeFault::Randomness)?;
     Ok(bytes)
 }
 
@@ -121,11 +137,16 @@ fn seal(key: &LessSafeKey, name: &[u8], secret: &[u8]) -> Result<Vec<u8>, Truste
 }
 
 fn open(key: &LessSafeKey, name: &[u8], file: &[u8]) -> Result<Zeroizing<Vec<u8>>, TrusteeFault> {
-    let (nonce, sealed) =
-        file.split_first_chunk::<NONCE_LEN>().ok_or(TrusteeFault::Passphrase)?;
+    let (nonce, sealed) = file
+        .split_first_chunk::<NONCE_LEN>()
+        .ok_or(TrusteeFault::Passphrase)?;
     let mut opened = Zeroizing::new(sealed.to_vec());
     let length = key
-        .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(name), &mut opened)
+        .open_in_place(
+            Nonce::assume_unique_for_key(*nonce),
+            Aad::from(name),
+            &mut opened,
+        )
         .map_err(|_| TrusteeFault::Passphrase)?
         .len();
     opened.truncate(length);
@@ -133,8 +154,11 @@ fn open(key: &LessSafeKey, name: &[u8], file: &[u8]) -> Result<Zeroizing<Vec<u8>
 }
 
 #[cfg(test)]
-pub(crate) const TEST_EFFORT: Effort =
-    Effort { memory_kib: 64, passes: 1, share_file: sunbid_sealing::Effort::FOR_TESTS };
+pub(crate) const TEST_EFFORT: Effort = Effort {
+    memory_kib: 64,
+    passes: 1,
+    share_file: sunbid_sealing::Effort::FOR_TESTS,
+};
 
 #[cfg(test)]
 mod tests {
@@ -145,7 +169,10 @@ mod tests {
         let (vault, file) = Vault::create(b"a long passphrase", TEST_EFFORT).unwrap();
         let sealed = vault.seal("identity", b"secret").unwrap();
         let again = Vault::open(&file, b"a long passphrase", TEST_EFFORT).unwrap();
-        assert_eq!(again.open_secret("identity", &sealed).unwrap().as_slice(), b"secret");
+        assert_eq!(
+            again.open_secret("identity", &sealed).unwrap().as_slice(),
+            b"secret"
+        );
         assert!(again.open_secret("encryption", &sealed).is_err());
         assert!(Vault::open(&file, b"another passphrase", TEST_EFFORT).is_err());
         assert!(Vault::create(b"short", TEST_EFFORT).is_err());

@@ -32,8 +32,9 @@ async fn watch(trustee: &Arc<Trustee>) -> Result<(), TrusteeFault> {
     let signer = Signer::witness_from_seed(&format!("{code}.witness"), &folder.identity_seed)
         .map_err(log_fault)?;
     let old_size = folder.witnessed()?.map_or(0, |(size, _)| size);
-    let request =
-        WatchCheckpointsRequest { old_size: i64::try_from(old_size).unwrap_or(i64::MAX) };
+    let request = WatchCheckpointsRequest {
+        old_size: i64::try_from(old_size).unwrap_or(i64::MAX),
+    };
     let mut audit = trustee.connection.audit(folder).await?;
     let mut stream = audit.watch_checkpoints(request).await?.into_inner();
     loop {
@@ -67,7 +68,9 @@ fn continues(
     let folder = &trustee.folder;
     let (checkpoint, note) = Checkpoint::open(answer.note.as_bytes(), log)
         .map_err(|error| TrusteeFault::PublicLog(error.to_string()))?;
-    let Some((size, root)) = folder.witnessed()? else { return Ok((checkpoint, note.text)) };
+    let Some((size, root)) = folder.witnessed()? else {
+        return Ok((checkpoint, note.text));
+    };
     let proof: Vec<Hash> = answer
         .consistency_proof
         .iter()

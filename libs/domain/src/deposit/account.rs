@@ -92,6 +92,12 @@ impl DepositAccount {
         Fen::new(self.holdings.iter().map(|holding| holding.kept_fen).sum())
     }
 
+    /// All that ever came: it is kept, or it goes or went back.
+    fn came(&self) -> Option<Fen> {
+        let back = self.refunds.iter().map(|refund| Fen::new(refund.amount_fen));
+        back.chain([self.kept()]).try_fold(Fen::ZERO, Fen::checked_add)
+    }
+
     pub fn refund(&self, payment_id: &str) -> Option<&Refund> {
         self.refunds
             .iter()
@@ -173,6 +179,11 @@ impl DepositAccount {
     fn take_credit(&mut self, event: &Event, credit: CreditReceived) -> Result<(), Unreadable> {
         if self.references.contains(&credit.bank_reference) {
             return Err(impossible(event, "this credit is in the books already"));
+        }
+        // All that ever came must be countable, so that no later sum of parts of it overflows.
+        let before = self.came().ok_or_else(|| impossible(event, "its books overflow"))?;
+        if before.checked_add(Fen::new(credit.amount_fen)).is_none() {
+            return Err(impossible(event, "more came than the books can hold"));
         }
         self.post(event, &credit.lines)?;
         self.references.push(credit.bank_reference);

@@ -16,6 +16,10 @@ use super::{
 };
 use crate::{Aggregate, Event, Refusal, verdicts};
 
+/// The largest credit that is booked, fen: a trillion yuan. None is so large; a message that says
+/// so is wrong, and sums over all accounts stay within what the books can hold.
+const LARGEST: Fen = Fen::new(100_000_000_000_000);
+
 /// A credit as the bank reported it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credit {
@@ -79,6 +83,7 @@ pub fn receive(
     if account.references.contains(&credit.bank_reference) {
         return Ok(Received::default());
     }
+    check_size(credit)?;
     let deposit = account.deposit.clone().ok_or(Refusal::Forbidden)?;
     let due = Fen::new(deposit.due_fen);
     let kept = account.kept();
@@ -180,6 +185,7 @@ pub fn receive_unknown(
     if account.references.contains(&credit.bank_reference) {
         return Ok(Vec::new());
     }
+    check_size(credit)?;
     let suspense = posting::suspense(&credit.virtual_account);
     let lines = posting(BANK, credit.amount, &[(&suspense, credit.amount)]);
     let owed = Owed {
@@ -197,6 +203,10 @@ pub fn receive_unknown(
     ];
     fold(account, &events, now)?;
     Ok(events)
+}
+
+fn check_size(credit: &Credit) -> Result<(), Refusal> {
+    if credit.amount > Fen::ZERO && credit.amount <= LARGEST { Ok(()) } else { Err(too_large()) }
 }
 
 /// Refuses events that the account could not take, before anything is committed.

@@ -1,0 +1,9 @@
+//! The bid service through its front door: a real socket, the platform's own guard, real
+//! certificates and envelopes, a clock that tests move.
+
+mod closing;
+mod house;
+mod orders;
+mod submission;
+mod supplier;
+mod uploads;
