@@ -191,10 +191,7 @@ fn entries(disclosed: &[LogEntry], kind: &str, id: LogId, path: &str) -> Result<
         };
         // A draft may still breach what its notice may not; its verdicts are advice to its author.
         let binding = said.iter().filter(|said| !is_draft(&said.event.name));
-        if let Some(verdict) = binding
-            .flat_map(|said| &said.verdicts)
-            .find(|v| refuses(v))
-        {
+        if let Some(verdict) = binding.flat_map(|said| &said.verdicts).find(|v| refuses(v)) {
             return Err(fault(
                 "RULE_BREACHED",
                 &format!(
@@ -269,7 +266,10 @@ fn may_be_withheld(kind: &str) -> bool {
 
 /// Events whose verdicts stop nothing.
 fn is_draft(event: &str) -> bool {
-    matches!(event, "sunbid.tender.v1.TenderCreated" | "sunbid.tender.v1.TenderUpdated")
+    matches!(
+        event,
+        "sunbid.tender.v1.TenderCreated" | "sunbid.tender.v1.TenderUpdated"
+    )
 }
 
 fn refuses(verdict: &Verdict) -> bool {

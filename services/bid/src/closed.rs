@@ -247,7 +247,9 @@ impl Office {
         let log = log_of(tender);
         let entries = self.journal.read(log, store::unsigned(seq), 1).await?;
         let no_bid = || Problem::internal(format!("record {seq} of {tender} is no bid"));
-        let entry = entries.first().filter(|entry| store::signed(entry.seq) == seq);
+        let entry = entries
+            .first()
+            .filter(|entry| store::signed(entry.seq) == seq);
         let entry = entry.ok_or_else(no_bid)?;
         let submitted: BidSubmitted = event_of(entry)?.read()?.ok_or_else(no_bid)?;
         let bid = submitted.bid.ok_or_else(no_bid)?;
@@ -258,7 +260,9 @@ impl Office {
             revision: bid.revision,
             withdrawal: false,
         };
-        let receipt = self.receipts.sign(act.receipt_of(log, entry.at, entry.leaf));
+        let receipt = self
+            .receipts
+            .sign(act.receipt_of(log, entry.at, entry.leaf));
         Ok((bid, receipt.ok_or_else(no_bid)?))
     }
 }

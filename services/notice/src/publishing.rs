@@ -247,8 +247,15 @@ impl Notices {
     }
 
     async fn registered_name(&self, organization: &str) -> Result<String, Problem> {
-        let request = GetOrganizationRequest { name: organization.to_owned() };
-        let answer = self.peers.registry().get_organization(request).await?.into_inner();
+        let request = GetOrganizationRequest {
+            name: organization.to_owned(),
+        };
+        let answer = self
+            .peers
+            .registry()
+            .get_organization(request)
+            .await?
+            .into_inner();
         Ok(answer.organization.ok_or(Refusal::Forbidden)?.display_name)
     }
 }

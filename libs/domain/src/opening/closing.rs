@@ -158,7 +158,16 @@ impl ClosedBids {
         sealed: Sealed,
     ) -> Self {
         let (deadline, closed_at) = times;
-        Self { tender, deadline, closed_at, head, lots, claims, withdrawals: Vec::new(), sealed }
+        Self {
+            tender,
+            deadline,
+            closed_at,
+            head,
+            lots,
+            claims,
+            withdrawals: Vec::new(),
+            sealed,
+        }
     }
 
     /// The closing record in the form that holders sign.

@@ -62,19 +62,34 @@ pub async fn run(context: &Context, command: IntentCommand) -> anyhow::Result<()
                 urgent_reason: arguments.urgent_reason.unwrap_or_default(),
                 ..Intent::default()
             };
-            let request = PublishIntentRequest { request_id: request_id(), intent: Some(intent) };
-            let answer = context.caller().await?.notice().publish_intent(request).await?.into_inner();
+            let request = PublishIntentRequest {
+                request_id: request_id(),
+                intent: Some(intent),
+            };
+            let answer = context
+                .caller()
+                .await?
+                .notice()
+                .publish_intent(request)
+                .await?
+                .into_inner();
             context.output.message(&answer, |answer| {
                 let shown = answer.intent.as_ref().map(show).unwrap_or_default();
-                format!("{shown}\n{}", output::verdicts(&answer.verdicts, context.output))
+                format!(
+                    "{shown}\n{}",
+                    output::verdicts(&answer.verdicts, context.output)
+                )
             })
         }
         IntentCommand::Show { name } => {
             let mut notices = context.reader().await?.notice();
-            let answer = notices.get_intent(GetIntentRequest { name }).await?.into_inner();
-            context
-                .output
-                .message(&answer, |answer| answer.intent.as_ref().map(show).unwrap_or_default())
+            let answer = notices
+                .get_intent(GetIntentRequest { name })
+                .await?
+                .into_inner();
+            context.output.message(&answer, |answer| {
+                answer.intent.as_ref().map(show).unwrap_or_default()
+            })
         }
     }
 }
@@ -92,7 +107,11 @@ fn show(intent: &Intent) -> String {
 }
 
 fn track(text: &str) -> Track {
-    if text == "eng" { Track::Engineering } else { Track::GovernmentProcurement }
+    if text == "eng" {
+        Track::Engineering
+    } else {
+        Track::GovernmentProcurement
+    }
 }
 
 fn category(text: &str) -> Category {
