@@ -494,7 +494,7 @@ fn digest_of(file: &Path) -> anyhow::Result<[u8; 32]> {
 }
 
 fn show(tender: &Tender) -> String {
-    let times = tender.timetable.clone().unwrap_or_default();
+    let times = tender.timetable.unwrap_or_default();
     let lots: Vec<String> = tender
         .lots
         .iter()

@@ -12,10 +12,6 @@ pub struct Narrator {
 }
 
 impl Narrator {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a stopwatch for the reader, not the platform's time"
-    )]
     pub fn new(output: Output, quiet: bool) -> Self {
         Self {
             output,

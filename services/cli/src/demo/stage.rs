@@ -207,6 +207,11 @@ impl Stage {
         children.clear();
     }
 
+    /// The id of a process this stage runs.
+    pub async fn pid(&self, name: &str) -> Option<u32> {
+        self.children.lock().await.get(name).and_then(Child::id)
+    }
+
     /// Kills one process at once, as a power cut would.
     pub async fn kill(&self, name: &str) {
         if let Some(mut child) = self.children.lock().await.remove(name) {
