@@ -36,10 +36,7 @@ pub struct BankSettings {
 }
 
 /// Starts the service, its followers and its connection to the bank.
-pub async fn start(
-    setting: Setting,
-    bank: Option<BankSettings>,
-) -> Result<Started, StartError> {
+pub async fn start(setting: Setting, bank: Option<BankSettings>) -> Result<Started, StartError> {
     let journal = setting.journal(SERVICE, MIGRATIONS).await?;
     let deposits = Arc::new(Deposits {
         journal: journal.clone(),

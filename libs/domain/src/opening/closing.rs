@@ -147,6 +147,29 @@ pub fn fold(
 }
 
 impl ClosedBids {
+    /// A closing of which only the bids that open are known, as the public knows it: `claims` are
+    /// these, `sealed` is the whole closing, which its holders signed.
+    pub fn disclosed(
+        tender: Tender,
+        times: (Instant, Instant),
+        head: LogHead,
+        lots: Vec<LotClosing>,
+        claims: Vec<Claim>,
+        sealed: Sealed,
+    ) -> Self {
+        let (deadline, closed_at) = times;
+        Self {
+            tender,
+            deadline,
+            closed_at,
+            head,
+            lots,
+            claims,
+            withdrawals: Vec::new(),
+            sealed,
+        }
+    }
+
     /// The closing record in the form that holders sign.
     pub const fn sealed(&self) -> &Sealed {
         &self.sealed
@@ -165,7 +188,7 @@ impl ClosedBids {
             log_origin: self.sealed.log_origin().to_owned(),
             bid_head: Some(self.head.clone()),
             closed_seconds: self.closed_at.seconds(),
-            entries: self.claims.iter().map(entry).collect(),
+            entries: self.sealed.entries().iter().map(carried).collect(),
             close: self.close().to_vec(),
         }
     }
@@ -205,7 +228,23 @@ fn entry(claim: &Claim) -> ClosingEntry {
     }
 }
 
-fn sealed_entries(entries: &[ClosingEntry]) -> Result<Vec<SealedEntry>, ClosingFault> {
+fn carried(entry: &SealedEntry) -> ClosingEntry {
+    let status = match entry.status {
+        Status::Live => ClosingStatus::Live,
+        Status::Superseded => ClosingStatus::Superseded,
+        Status::Withdrawn => ClosingStatus::Withdrawn,
+        Status::Invalid => ClosingStatus::Invalid,
+        Status::LotFailed => ClosingStatus::LotFailed,
+    };
+    ClosingEntry {
+        seq: i64::try_from(entry.leaf_index).unwrap_or(i64::MAX),
+        bundle: entry.bundle.to_vec(),
+        status: status as i32,
+    }
+}
+
+/// Entries in the form that holders sign.
+pub fn sealed_entries(entries: &[ClosingEntry]) -> Result<Vec<SealedEntry>, ClosingFault> {
     entries
         .iter()
         .map(|entry| {
