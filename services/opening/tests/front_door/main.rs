@@ -2,6 +2,12 @@
 //! certificates, envelopes, ceremony and shares. Notices and bids are logs that the tests write; the
 //! tender and bid services answer just what the opening asks them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where its house falls"
+)]
+
 mod committee;
 mod fakes;
 mod house;
