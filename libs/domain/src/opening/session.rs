@@ -289,9 +289,10 @@ impl SessionState {
         }
     }
 
-    /// Holders were given their time and too few did their part.
+    /// Holders signed the closing, were given their time, and too few gave shares. Before t have
+    /// signed, no supplier is asked for its secret: the set of bids is not fixed yet.
     pub fn is_stalled(&self, now: Instant) -> bool {
-        let waiting = matches!(self.stage(), Stage::Closing | Stage::Decrypting);
+        let waiting = self.stage() == Stage::Decrypting;
         let lapsed = |since| now >= Instant::from_micros(since).plus_seconds(STALL_SECONDS);
         waiting && self.owed_since().is_some_and(lapsed)
     }

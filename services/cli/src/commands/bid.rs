@@ -8,6 +8,8 @@ use std::{
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use sunbid_certificates::supplier;
+use sunbid_proofs::{LogId, receipt};
+use sunbid_sealing::{Bundle, CheckedHeader};
 use sunbid_contracts::{
     bid::v1::{
         Bid, BidState, GetBidRequest, GetUploadRequest, ListBidsRequest, Receipt, SubmitBidRequest,
@@ -20,6 +22,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::tender_name;
 use crate::{
+    committee,
     connection::{Connection, request_id},
     context::Context,
     output, progress,
@@ -106,6 +109,10 @@ pub async fn run(context: &Context, command: BidCommand) -> anyhow::Result<()> {
                 .into_inner()
                 .tender;
             let tender = tender.context("the platform gave no tender")?;
+            let ceremony = committee::checked(&connection, &tender).await?;
+            if !output.json {
+                println!("{}", committee::show(&ceremony, output));
+            }
             let organization = connection.organization()?;
             let mut parts = vec![(0, arguments.sheet)];
             parts.extend(arguments.part);
@@ -262,7 +269,72 @@ pub async fn submit(
         signature: profile.signer.sign(&signed)?,
         inline_payloads: inline,
     };
-    Ok(connection.bid().submit_bid(request).await?.into_inner())
+    let answer = connection.bid().submit_bid(request).await?.into_inner();
+    let receipt = answer.receipt.as_ref().context("the platform gave no receipt")?;
+    let expected = Expected {
+        tender: &sealed.tender,
+        lot_id: &sealed.lot_id,
+        bundle: &sealed.bundle()?,
+        withdrawal: false,
+    };
+    check_receipt(connection, receipt, &expected).await?;
+    Ok(answer)
+}
+
+/// What a receipt must be for.
+struct Expected<'a> {
+    tender: &'a str,
+    lot_id: &'a str,
+    bundle: &'a [u8],
+    withdrawal: bool,
+}
+
+/// A receipt is worth keeping only if it is for what was sent and the platform's key signed it.
+async fn check_receipt(
+    connection: &Connection,
+    receipt: &Receipt,
+    expected: &Expected<'_>,
+) -> anyhow::Result<()> {
+    let log = LogId::of("bid", expected.tender);
+    let is_for_this = receipt.tender == expected.tender
+        && receipt.lot_id == expected.lot_id
+        && receipt.bundle == expected.bundle
+        && receipt.withdrawal == expected.withdrawal
+        && receipt.log_id == log.as_bytes();
+    anyhow::ensure!(is_for_this, "THE RECEIPT IS FOR SOMETHING ELSE; do not rely on it");
+    let canonical = receipt::Receipt {
+        tender: receipt.tender.clone(),
+        lot_id: receipt.lot_id.clone(),
+        bundle: receipt.bundle.clone(),
+        revision: u64::try_from(receipt.revision)?,
+        withdrawal: receipt.withdrawal,
+        accept_time_us: receipt.accept_time_us,
+        leaf: receipt.leaf.as_slice().try_into().context("the receipt's leaf is not 32 bytes")?,
+        log,
+    };
+    let key = connection.platform().await?.receipt_key;
+    canonical
+        .verify(&receipt.signature, &key)
+        .context("THE RECEIPT IS NOT SIGNED BY THE PLATFORM'S KEY; do not rely on it")
+}
+
+/// The bundle that the platform says is ours is of this tender and lot: what is signed to withdraw
+/// it can withdraw nothing else.
+fn own_bundle(bid: &Bid, tender: &str, lot: &str) -> anyhow::Result<()> {
+    let headers = bid
+        .parts
+        .iter()
+        .map(|part| Ok(CheckedHeader::parse(&part.header)?))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    for header in &headers {
+        let subject = header.subject();
+        let ours = subject.tender.as_bytes() == tender.as_bytes()
+            && subject.lot.as_bytes() == lot.as_bytes();
+        anyhow::ensure!(ours, "the platform named the bid of another tender or lot");
+    }
+    let bundle = Bundle::of(&headers.iter().collect::<Vec<_>>())?;
+    anyhow::ensure!(bundle.id().as_slice() == bid.bundle, "the platform named another bundle");
+    Ok(())
 }
 
 /// Withdraws the profile's bid for a lot.
@@ -278,6 +350,7 @@ pub async fn withdraw(connection: &Connection, tender: &str, lot: &str) -> anyho
         .into_inner()
         .bid
         .context("there is no bid")?;
+    own_bundle(&bid, tender, lot)?;
     let profile = connection.profile()?;
     let signed = supplier::withdrawal(&profile.certificate, &bid.bundle);
     let request = WithdrawBidRequest {

@@ -332,6 +332,7 @@ impl House {
             tender: self.tender.clone(),
             lot_id: "01".into(),
             supplier: format!("organizations/{organization}"),
+            after_bid_seq: None,
         };
         let request = self.by("", Role::Service, request);
         self.client(service)
