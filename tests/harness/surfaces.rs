@@ -234,6 +234,12 @@ fn plain(text: &str) -> String {
         {
             out.push_str("a name");
             rest = &rest[36..];
+        } else if let Some(length) = hex_run(rest) {
+            out.push_str(&format!("{length} hexadecimal digits"));
+            rest = &rest[length..];
+        } else if is_serial(rest) {
+            out.push_str("-a serial");
+            rest = &rest[9..];
         } else if is_clock(rest) {
             out.push_str("a clock");
             rest = &rest[8..];
@@ -243,6 +249,22 @@ fn plain(text: &str) -> String {
         }
     }
     out
+}
+
+/// Length of a random identifier or key in hexadecimal.
+fn hex_run(text: &str) -> Option<usize> {
+    let length = text.bytes().take_while(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b)).count();
+    (length >= 32).then_some(length)
+}
+
+/// The random serial of a deal code with its check character: "-955000-V".
+fn is_serial(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() >= 9
+        && bytes[0] == b'-'
+        && bytes[1..7].iter().all(u8::is_ascii_digit)
+        && bytes[7] == b'-'
+        && (bytes[8].is_ascii_alphanumeric() || bytes[8] == b'*')
 }
 
 /// "09:30:00".

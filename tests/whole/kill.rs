@@ -8,7 +8,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -19,6 +19,7 @@ use std::{
 use ring::rand::{SecureRandom, SystemRandom};
 use sunbid_cli::{
     commands::verify,
+    output::to_json,
     demo::{
         acts::{make_bid, submit},
         cast::{PURCHASER, Part, SUPPLIERS},
@@ -106,12 +107,22 @@ async fn every_receipt_survives_and_every_byte_counts() {
     let deadline = tender.timetable.unwrap().bid_deadline_us;
     world.stage.advance(Instant::from_micros(deadline)).await.unwrap();
     let folder = disclosed(&world, &tender).await;
-    let receipts: Vec<Receipt> = acknowledged.into_iter().map(|(_, receipt)| receipt).collect();
+    let desk = world.stage.desk("receipts").unwrap();
+    let kept = |name: &str, receipt: &Receipt| {
+        let file = desk.join(format!("{name}.json"));
+        fs::write(&file, to_json(receipt).unwrap().to_string()).unwrap();
+        file
+    };
+    let receipts: Vec<PathBuf> = acknowledged
+        .iter()
+        .enumerate()
+        .map(|(at, (_, receipt))| kept(&at.to_string(), receipt))
+        .collect();
     verify::check(&folder, None, &receipts, OUTPUT).unwrap();
     // A receipt for something that never came is noticed too.
-    let mut forged = receipts[0].clone();
+    let mut forged = acknowledged[0].1.clone();
     forged.leaf[0] ^= 1;
-    assert!(verify::check(&folder, None, &[forged], OUTPUT).is_err());
+    assert!(verify::check(&folder, None, &[kept("forged", &forged)], OUTPUT).is_err());
     every_byte_counts(&world, &folder);
     world.stage.strike().await;
 }

@@ -14,9 +14,11 @@ use sunbid_domain::{
     deposit::{DepositAccount, Terms, VirtualAccount, check},
     refusal::FieldCheck,
 };
+use sunbid_proofs::LogId;
 use sunbid_service::{Caller, Decided, Problem, Step, ledger, names, page};
 use sunbid_terms::Fen;
 
+use crate::BIDS_CONSUMER;
 use crate::{
     SERVICE,
     deposits::{Deposits, account_stream, random, shown, terms_stream},

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use sunbid_certificates::possession;
 use sunbid_contracts::{
     audit::v1::audit_service_client::AuditServiceClient,
+    notice::v1::notice_service_client::NoticeServiceClient,
     opening::v1::opening_service_client::OpeningServiceClient,
     registry::v1::{
         CreateChallengeRequest, GetPlatformRequest, SignInRequest,
@@ -102,6 +103,17 @@ impl Connection {
             OpeningServiceClient::with_interceptor(self.channel.clone(), token)
                 .max_decoding_message_size(LARGEST_MESSAGE)
                 .max_encoding_message_size(LARGEST_MESSAGE),
+        )
+    }
+
+    pub async fn notice(
+        &self,
+        folder: &Folder,
+    ) -> Result<NoticeServiceClient<SignedChannel>, TrusteeFault> {
+        let token = self.signed_in(folder).await?.token;
+        Ok(
+            NoticeServiceClient::with_interceptor(self.channel.clone(), token)
+                .max_decoding_message_size(LARGEST_MESSAGE),
         )
     }
 

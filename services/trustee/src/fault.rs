@@ -62,6 +62,8 @@ pub enum TrusteeFault {
     SecondClosing,
     #[error("by this machine's clock the deadline has not passed; nothing is signed before it")]
     TooEarly,
+    #[error("the closed bid log differs from what was published in {0}; nothing is signed for it")]
+    NotAsPublished(String),
     #[error("too few holders have signed this closing for shares to be given: {0}")]
     NoQuorum(String),
     #[error("a share: {0}")]

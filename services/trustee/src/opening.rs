@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 use sunbid_certificates::{Roots, verify_chain, verify_signature};
 use sunbid_contracts::{
     journal::v1::LogEntry,
+    notice::v1::{ListNoticesRequest, Notice, NoticeKind},
     opening::v1::{
         ClosingSignature, HolderShares, PostSharesRequest, ReadClosingRequest, SignClosingRequest,
         WatchOpeningsRequest, WatchOpeningsResponse,
@@ -156,12 +157,56 @@ async fn read_case(trustee: &Arc<Trustee>, tender: &str) -> Result<Case, Trustee
     while let Some(page) = stream.message().await? {
         entries.extend(page.entries);
     }
+    let notices = published(trustee, tender).await?;
     let own = trustee.clone();
     let tender = tender.to_owned();
-    tokio::task::spawn_blocking(move || {
+    let case = tokio::task::spawn_blocking(move || {
         check_case(&own, &organization, &tender, ceremony, &entries)
     })
-    .await?
+    .await??;
+    require_published(&case, &notices)?;
+    Ok(case)
+}
+
+/// Everything published about the tender, as anyone sees it.
+async fn published(trustee: &Trustee, tender: &str) -> Result<Vec<Notice>, TrusteeFault> {
+    let mut notices = trustee.connection.notice(&trustee.folder).await?;
+    let (mut all, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = ListNoticesRequest {
+            page_size: 200,
+            page_token,
+            tender: tender.to_owned(),
+            ..ListNoticesRequest::default()
+        };
+        let page = notices.list_notices(request).await?.into_inner();
+        all.extend(page.notices);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(all);
+        }
+    }
+}
+
+/// The bid log that is closed is the one of the tender that everybody saw announced, at the deadline
+/// that everybody was told: a log served to holders alone, with an earlier deadline or without a
+/// suspension, is refused.
+fn require_published(case: &Case, notices: &[Notice]) -> Result<(), TrusteeFault> {
+    let differs = |what: &str| Err(TrusteeFault::NotAsPublished(what.to_owned()));
+    let mut announced = notices.iter().filter_map(|notice| notice.announced.as_ref());
+    let (first, second) = (announced.next(), announced.next());
+    if second.is_some() || first != Some(&case.closed.tender) {
+        return differs("the tender");
+    }
+    let deadline = notices.iter().map(|notice| notice.deadline_us).max().unwrap_or_default();
+    if deadline > case.closed.deadline.micros() {
+        return differs("the deadline");
+    }
+    let of = |kind: NoticeKind| notices.iter().filter(move |notice| notice.kind() == kind).count();
+    if of(NoticeKind::Suspension) > of(NoticeKind::Resumption) || of(NoticeKind::Termination) > 0 {
+        return differs("that the tender goes on");
+    }
+    Ok(())
 }
 
 fn check_case(
