@@ -149,7 +149,9 @@ pub async fn seen_by(name: &str, reader: &Connection, tender: &str) -> anyhow::R
         format!("{:?}", lines.map_err(|status| status.code())),
     );
     let mut audit = reader.audit();
-    let request = DownloadDisclosureRequest { tender: tender.to_owned() };
+    let request = DownloadDisclosureRequest {
+        tender: tender.to_owned(),
+    };
     let disclosure = audit.download_disclosure(request).await.err();
     keep("download_disclosure", refusal(disclosure));
     let mut watched = reader
@@ -240,6 +242,9 @@ fn plain(text: &str) -> String {
         } else if is_serial(rest) {
             out.push_str("-a serial");
             rest = &rest[9..];
+        } else if is_chinese_clock(rest) {
+            out.push_str("a clock");
+            rest = &rest["00时00分00秒".len()..];
         } else if is_clock(rest) {
             out.push_str("a clock");
             rest = &rest[8..];
@@ -253,7 +258,10 @@ fn plain(text: &str) -> String {
 
 /// Length of a random identifier or key in hexadecimal.
 fn hex_run(text: &str) -> Option<usize> {
-    let length = text.bytes().take_while(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b)).count();
+    let length = text
+        .bytes()
+        .take_while(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b))
+        .count();
     (length >= 32).then_some(length)
 }
 
@@ -265,6 +273,15 @@ fn is_serial(text: &str) -> bool {
         && bytes[1..7].iter().all(u8::is_ascii_digit)
         && bytes[7] == b'-'
         && (bytes[8].is_ascii_alphanumeric() || bytes[8] == b'*')
+}
+
+/// "09时30分00秒".
+fn is_chinese_clock(text: &str) -> bool {
+    let mut chars = text.chars();
+    ['时', '分', '秒'].into_iter().all(|unit| {
+        let digits = (&mut chars).take(2).filter(char::is_ascii_digit).count();
+        digits == 2 && chars.next() == Some(unit)
+    })
 }
 
 /// "09:30:00".

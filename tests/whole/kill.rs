@@ -19,11 +19,11 @@ use std::{
 use ring::rand::{SecureRandom, SystemRandom};
 use sunbid_cli::{
     commands::verify,
-    output::to_json,
     demo::{
         acts::{make_bid, submit},
         cast::{PURCHASER, Part, SUPPLIERS},
     },
+    output::to_json,
 };
 use sunbid_contracts::{
     bid::v1::{GetBidRequest, Receipt},
@@ -45,7 +45,10 @@ async fn storm(
     let desk = world.stage.desk(supplier.profile).unwrap();
     while !over.load(Ordering::SeqCst) {
         let connection = world.stage.of(supplier.profile).await.unwrap();
-        let request = GetBidRequest { tender: tender.name.clone(), lot_id: "01".into() };
+        let request = GetBidRequest {
+            tender: tender.name.clone(),
+            lot_id: "01".into(),
+        };
         let revision = match connection.bid().get_bid(request).await {
             Ok(answer) => answer.into_inner().bid.map_or(0, |bid| bid.revision) + 1,
             Err(status) if status.code() == tonic::Code::Unavailable => {
@@ -56,17 +59,31 @@ async fn storm(
         };
         let revision = u32::try_from(revision).unwrap();
         let _ = fs::remove_dir_all(desk.join(format!("sealed-01-{revision}")));
-        let sealed =
-            make_bid(&world.stage, supplier, tender, "01", "2700000.00", revision, 0).await.unwrap();
+        let sealed = make_bid(
+            &world.stage,
+            supplier,
+            tender,
+            "01",
+            "2700000.00",
+            revision,
+            0,
+        )
+        .await
+        .unwrap();
         if let Ok(receipt) = submit(&world.stage, supplier, &sealed).await {
-            acknowledged.lock().unwrap().push((supplier.profile, receipt));
+            acknowledged
+                .lock()
+                .unwrap()
+                .push((supplier.profile, receipt));
         }
     }
 }
 
 async fn kill_again_and_again(world: &World) {
-    let kills: u32 =
-        std::env::var("SUNBID_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(6);
+    let kills: u32 = std::env::var("SUNBID_KILLS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(6);
     for _ in 0..kills {
         let mut byte = [0];
         SystemRandom::new().fill(&mut byte).unwrap();
@@ -95,17 +112,41 @@ async fn every_receipt_survives_and_every_byte_counts() {
         ended.unwrap();
     }
     let acknowledged = acknowledged.lock().unwrap().clone();
-    assert!(acknowledged.len() >= SUPPLIERS.len(), "{} acknowledged", acknowledged.len());
+    assert!(
+        acknowledged.len() >= SUPPLIERS.len(),
+        "{} acknowledged",
+        acknowledged.len()
+    );
     for supplier in &SUPPLIERS {
-        let request = GetBidRequest { tender: tender.name.clone(), lot_id: "01".into() };
+        let request = GetBidRequest {
+            tender: tender.name.clone(),
+            lot_id: "01".into(),
+        };
         let connection = world.stage.of(supplier.profile).await.unwrap();
-        let known = connection.bid().get_bid(request).await.unwrap().into_inner().receipts;
-        for (_, receipt) in acknowledged.iter().filter(|(of, _)| *of == supplier.profile) {
-            assert!(known.contains(receipt), "{} lost {receipt:?}", supplier.profile);
+        let known = connection
+            .bid()
+            .get_bid(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .receipts;
+        for (_, receipt) in acknowledged
+            .iter()
+            .filter(|(of, _)| *of == supplier.profile)
+        {
+            assert!(
+                known.contains(receipt),
+                "{} lost {receipt:?}",
+                supplier.profile
+            );
         }
     }
     let deadline = tender.timetable.unwrap().bid_deadline_us;
-    world.stage.advance(Instant::from_micros(deadline)).await.unwrap();
+    world
+        .stage
+        .advance(Instant::from_micros(deadline))
+        .await
+        .unwrap();
     let folder = disclosed(&world, &tender).await;
     let desk = world.stage.desk("receipts").unwrap();
     let kept = |name: &str, receipt: &Receipt| {
@@ -131,8 +172,16 @@ async fn every_receipt_survives_and_every_byte_counts() {
 async fn disclosed(world: &World, tender: &Tender) -> std::path::PathBuf {
     let connection = world.stage.of(PURCHASER.profile).await.unwrap();
     for _ in 0..600 {
-        let request = GetSessionRequest { tender: tender.name.clone() };
-        let session = connection.opening().get_session(request).await.unwrap().into_inner().session;
+        let request = GetSessionRequest {
+            tender: tender.name.clone(),
+        };
+        let session = connection
+            .opening()
+            .get_session(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .session;
         if session.unwrap().state() == SessionState::Announced {
             break;
         }
@@ -196,11 +245,18 @@ fn sign_index(world: &World, folder: &Path, listed: &[String]) {
     let mut text = format!("{}\n{}\n", head[0], head[1]);
     for path in listed {
         let bytes = fs::read(folder.join(path)).unwrap();
-        text.push_str(&format!("{} {} {path}\n", hex::encode(sha256(&[&bytes])), bytes.len()));
+        text.push_str(&format!(
+            "{} {} {path}\n",
+            hex::encode(sha256(&[&bytes])),
+            bytes.len()
+        ));
     }
     let seed = fs::read(world.data().join("keys/log.secret")).unwrap();
     let signer = Signer::from_seed("sandbox.demo/log", &seed.try_into().unwrap()).unwrap();
     let signature = signer.sign(&text).unwrap();
-    let note = Note { text, signatures: vec![signature] };
+    let note = Note {
+        text,
+        signatures: vec![signature],
+    };
     fs::write(folder.join("index.note"), note.format()).unwrap();
 }

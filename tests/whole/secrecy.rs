@@ -83,7 +83,10 @@ async fn three_and_thirty_bidders_look_the_same() {
     assert_eq!(few.len(), many.len());
     assert!(few.len() > 80, "{} surfaces", few.len());
     for ((surface, few), (_, many)) in few.iter().zip(&many) {
-        let differ = few.lines().zip(many.lines()).find(|(few, many)| few != many);
+        let differ = few
+            .lines()
+            .zip(many.lines())
+            .find(|(few, many)| few != many);
         assert!(few == many, "{surface}: {differ:?}");
     }
     // The comparison sees what is there: the purchaser's view is not empty.

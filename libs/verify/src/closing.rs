@@ -285,11 +285,12 @@ fn check_order(log: &Log, entry: &Entry, state: &TenderBox) -> Result<(), Fault>
             return fault("Bidding was released without a hold, or to a deadline that cannot be.");
         }
     } else if let Some(closed) = entry.read::<BiddingClosed>()
-        && (state.held || closed.deadline_us != state.deadline_us || at < deadline) {
-            return fault(
-                "Bidding was closed before its deadline, for another deadline, or while it was held.",
-            );
-        }
+        && (state.held || closed.deadline_us != state.deadline_us || at < deadline)
+    {
+        return fault(
+            "Bidding was closed before its deadline, for another deadline, or while it was held.",
+        );
+    }
     Ok(())
 }
 

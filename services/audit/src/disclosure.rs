@@ -67,8 +67,15 @@ pub async fn build(
     let known = known.ok_or(Problem::Refused(Refusal::Forbidden))?;
     let threshold = usize::try_from(known.threshold).unwrap_or(usize::MAX);
     // An open bid log is not even looked at: how long that takes would tell its length.
-    let closed = mirror.log("bid", tender).await.is_some_and(|log| log.closed);
-    let outcome = if closed { outcome(setting, tender, threshold).await? } else { None };
+    let closed = mirror
+        .log("bid", tender)
+        .await
+        .is_some_and(|log| log.closed);
+    let outcome = if closed {
+        outcome(setting, tender, threshold).await?
+    } else {
+        None
+    };
     let outcome = outcome.ok_or_else(|| {
         Problem::Refused(Refusal::state(
             "NOT_FINISHED",
@@ -229,7 +236,10 @@ async fn outcome(
     let opening = events(setting, "opening", tender).await?;
     if closed.lots.iter().all(|lot| !lot.opens) {
         // Finished once enough holders have signed that nothing is to be opened.
-        let signed = opening.iter().filter(|(_, event)| event.is::<ClosingSigned>()).count();
+        let signed = opening
+            .iter()
+            .filter(|(_, event)| event.is::<ClosingSigned>())
+            .count();
         return Ok((signed >= threshold).then_some(outcome));
     }
     let announced = opening

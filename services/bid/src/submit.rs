@@ -189,7 +189,9 @@ impl Office {
                 return Ok(Err(refuse_submission(&self.rules, &scope, &facts, &faults)));
             }
         };
-        let deposit = self.deposit(caller, &tender_box, &request, withdrawn).await?;
+        let deposit = self
+            .deposit(caller, &tender_box, &request, withdrawn)
+            .await?;
         let (valid, asked) = deposit.unzip();
         if valid == Some(false) {
             return Ok(Err(no_deposit(asked.unwrap_or_default())));

@@ -12,8 +12,15 @@ use crate::{connection::Connection, output::Output};
 
 /// The ceremony of a tender, if it makes the tender's key out of the announced tender.
 pub async fn checked(connection: &Connection, tender: &Tender) -> anyhow::Result<Ceremony> {
-    let request = GetCeremonyRequest { tender: tender.name.clone() };
-    let found = connection.tender().get_ceremony(request).await?.into_inner().ceremony;
+    let request = GetCeremonyRequest {
+        tender: tender.name.clone(),
+    };
+    let found = connection
+        .tender()
+        .get_ceremony(request)
+        .await?
+        .into_inner()
+        .ceremony;
     let found = found.context("the tender has no key ceremony")?;
     let key = ceremony::verify(&found).context("the key ceremony does not verify; seal nothing")?;
     ensure!(
@@ -27,7 +34,12 @@ pub async fn checked(connection: &Connection, tender: &Tender) -> anyhow::Result
         kind: NoticeKind::Tender as i32,
         ..ListNoticesRequest::default()
     };
-    let notices = connection.notice().list_notices(request).await?.into_inner().notices;
+    let notices = connection
+        .notice()
+        .list_notices(request)
+        .await?
+        .into_inner()
+        .notices;
     let announced = notices.into_iter().find_map(|notice| notice.announced);
     let announced = announced.context("the tender was not announced")?;
     ensure!(
@@ -46,7 +58,10 @@ pub async fn checked(connection: &Connection, tender: &Tender) -> anyhow::Result
 pub fn show(ceremony: &Ceremony, output: Output) -> String {
     let mut text = format!(
         "{} {} / {}",
-        output.say("开标需要的持钥机构数：", "Institutions that must act to open:"),
+        output.say(
+            "开标需要的持钥机构数：",
+            "Institutions that must act to open:"
+        ),
         ceremony.threshold,
         ceremony.holders.len()
     );

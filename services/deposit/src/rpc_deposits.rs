@@ -188,7 +188,10 @@ impl Deposits {
         check_place(&tender, &lot_id)?;
         // A withdrawal that is not followed yet would let its deposit count once more.
         if let Some(seq) = after_bid_seq {
-            let next = self.journal.cursor(BIDS_CONSUMER, LogId::of("bid", &tender)).await?;
+            let next = self
+                .journal
+                .cursor(BIDS_CONSUMER, LogId::of("bid", &tender))
+                .await?;
             if i64::try_from(next).unwrap_or(i64::MAX) <= seq {
                 return Err(Problem::Unavailable(format!(
                     "record {seq} of the bid log of {tender} is not followed yet"

@@ -193,16 +193,27 @@ async fn published(trustee: &Trustee, tender: &str) -> Result<Vec<Notice>, Trust
 /// suspension, is refused.
 fn require_published(case: &Case, notices: &[Notice]) -> Result<(), TrusteeFault> {
     let differs = |what: &str| Err(TrusteeFault::NotAsPublished(what.to_owned()));
-    let mut announced = notices.iter().filter_map(|notice| notice.announced.as_ref());
+    let mut announced = notices
+        .iter()
+        .filter_map(|notice| notice.announced.as_ref());
     let (first, second) = (announced.next(), announced.next());
     if second.is_some() || first != Some(&case.closed.tender) {
         return differs("the tender");
     }
-    let deadline = notices.iter().map(|notice| notice.deadline_us).max().unwrap_or_default();
+    let deadline = notices
+        .iter()
+        .map(|notice| notice.deadline_us)
+        .max()
+        .unwrap_or_default();
     if deadline > case.closed.deadline.micros() {
         return differs("the deadline");
     }
-    let of = |kind: NoticeKind| notices.iter().filter(move |notice| notice.kind() == kind).count();
+    let of = |kind: NoticeKind| {
+        notices
+            .iter()
+            .filter(move |notice| notice.kind() == kind)
+            .count()
+    };
     if of(NoticeKind::Suspension) > of(NoticeKind::Resumption) || of(NoticeKind::Termination) > 0 {
         return differs("that the tender goes on");
     }

@@ -8,8 +8,6 @@ use std::{
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use sunbid_certificates::supplier;
-use sunbid_proofs::{LogId, receipt};
-use sunbid_sealing::{Bundle, CheckedHeader};
 use sunbid_contracts::{
     bid::v1::{
         Bid, BidState, GetBidRequest, GetUploadRequest, ListBidsRequest, Receipt, SubmitBidRequest,
@@ -18,6 +16,8 @@ use sunbid_contracts::{
     },
     tender::v1::GetTenderRequest,
 };
+use sunbid_proofs::{LogId, receipt};
+use sunbid_sealing::{Bundle, CheckedHeader};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::tender_name;
@@ -270,7 +270,10 @@ pub async fn submit(
         inline_payloads: inline,
     };
     let answer = connection.bid().submit_bid(request).await?.into_inner();
-    let receipt = answer.receipt.as_ref().context("the platform gave no receipt")?;
+    let receipt = answer
+        .receipt
+        .as_ref()
+        .context("the platform gave no receipt")?;
     let expected = Expected {
         tender: &sealed.tender,
         lot_id: &sealed.lot_id,
@@ -301,7 +304,10 @@ async fn check_receipt(
         && receipt.bundle == expected.bundle
         && receipt.withdrawal == expected.withdrawal
         && receipt.log_id == log.as_bytes();
-    anyhow::ensure!(is_for_this, "THE RECEIPT IS FOR SOMETHING ELSE; do not rely on it");
+    anyhow::ensure!(
+        is_for_this,
+        "THE RECEIPT IS FOR SOMETHING ELSE; do not rely on it"
+    );
     let canonical = receipt::Receipt {
         tender: receipt.tender.clone(),
         lot_id: receipt.lot_id.clone(),
@@ -309,7 +315,11 @@ async fn check_receipt(
         revision: u64::try_from(receipt.revision)?,
         withdrawal: receipt.withdrawal,
         accept_time_us: receipt.accept_time_us,
-        leaf: receipt.leaf.as_slice().try_into().context("the receipt's leaf is not 32 bytes")?,
+        leaf: receipt
+            .leaf
+            .as_slice()
+            .try_into()
+            .context("the receipt's leaf is not 32 bytes")?,
         log,
     };
     let key = connection.platform().await?.receipt_key;
@@ -333,7 +343,10 @@ fn own_bundle(bid: &Bid, tender: &str, lot: &str) -> anyhow::Result<()> {
         anyhow::ensure!(ours, "the platform named the bid of another tender or lot");
     }
     let bundle = Bundle::of(&headers.iter().collect::<Vec<_>>())?;
-    anyhow::ensure!(bundle.id().as_slice() == bid.bundle, "the platform named another bundle");
+    anyhow::ensure!(
+        bundle.id().as_slice() == bid.bundle,
+        "the platform named another bundle"
+    );
     Ok(())
 }
 
