@@ -8,6 +8,7 @@ use sunbid_contracts::{
         PublishClarificationResponse, PublishIntentRequest, PublishIntentResponse,
         PublishTenderNoticeRequest, PublishTenderNoticeResponse, TenderNoticePublished,
     },
+    registry::v1::GetOrganizationRequest,
     tender::v1::GetTenderRequest,
 };
 use sunbid_domain::{
@@ -59,9 +60,11 @@ impl Notices {
             &request,
         )?;
         caller.acts_for(caller.organization())?;
-        let asked = request
+        let mut asked = request
             .intent
             .ok_or_else(|| Refusal::field("intent", "必填。", "is required."))?;
+        // Nobody publishes in another name than the one it is registered under.
+        asked.purchaser_display_name = self.registered_name(caller.organization()).await?;
         let rules = self.rules.clone();
         let step = step.reading(&[intent_stream()]);
         let done: Done<PublishIntentResponse> = ledger::commit(&self.journal, step, move |view| {
@@ -241,6 +244,19 @@ impl Notices {
             self.peers.bid().move_deadline(asked).await?;
         }
         Ok(deadline)
+    }
+
+    async fn registered_name(&self, organization: &str) -> Result<String, Problem> {
+        let request = GetOrganizationRequest {
+            name: organization.to_owned(),
+        };
+        let answer = self
+            .peers
+            .registry()
+            .get_organization(request)
+            .await?
+            .into_inner();
+        Ok(answer.organization.ok_or(Refusal::Forbidden)?.display_name)
     }
 }
 

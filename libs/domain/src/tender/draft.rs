@@ -175,6 +175,7 @@ pub fn update(
 pub fn add_document(
     dossier: &Dossier,
     organization: &str,
+    author: &str,
     document: &FileDigest,
 ) -> Result<Vec<Event>, Refusal> {
     let tender = may_add_document(dossier, organization, document)?;
@@ -187,6 +188,7 @@ pub fn add_document(
     }
     Ok(vec![Event::of(&DocumentAdded {
         document: Some(document.clone()),
+        author: author.to_owned(),
     })])
 }
 
