@@ -57,7 +57,13 @@ impl Tenders {
             .change(
                 step,
                 move |before, _| {
-                    Ok(draft::add_document(before, caller.organization(), caller.subject(), &document)?.into())
+                    Ok(draft::add_document(
+                        before,
+                        caller.organization(),
+                        caller.subject(),
+                        &document,
+                    )?
+                    .into())
                 },
                 |after, _| UploadDocumentResponse {
                     tender: after.tender,

@@ -415,7 +415,12 @@ fn act(story: &Story, act: &Act, now: Instant) -> Result<Vec<crate::Event>, Refu
         Act::AddDocument(byte) => {
             let mut document = sample::document();
             document.sha256 = vec![*byte; 32];
-            draft::add_document(dossier, PURCHASER, "organizations/x/subjects/author", &document)
+            draft::add_document(
+                dossier,
+                PURCHASER,
+                "organizations/x/subjects/author",
+                &document,
+            )
         }
         Act::Review(passed) => {
             let mut review = sample::review(ReviewKind::FairCompetition);

@@ -14,7 +14,7 @@ use sunbid_contracts::{
     common::v1::{Category, FileDigest, Track},
     journal::v1::log_service_server::LogServiceServer,
     notice::v1::{
-        ListNoticesRequest, NoticeKind, PublishTenderNoticeRequest,
+        Intent, IntentPublished, ListNoticesRequest, NoticeKind, PublishTenderNoticeRequest,
         notice_service_client::NoticeServiceClient,
     },
     registry::v1::Role,
@@ -26,7 +26,10 @@ use sunbid_contracts::{
         tender_service_client::TenderServiceClient, upload_document_request::Step as Part,
     },
 };
-use sunbid_domain::{notice::facts, tender::Dossier};
+use sunbid_domain::{
+    notice::{IntentState, facts},
+    tender::Dossier,
+};
 use sunbid_journal::{Journal, StreamId};
 use sunbid_proofs::hash::sha256;
 use sunbid_rules::Engine;
@@ -85,6 +88,7 @@ pub struct House {
     keys: Keys,
     channel: Channel,
     tenders: Journal,
+    notices: Journal,
     shutdown: CancellationToken,
     _tasks: JoinSet<()>,
     _folder: tempfile::TempDir,
@@ -115,7 +119,10 @@ impl House {
                 clock: clock.clone(),
                 data: folder.path().to_owned(),
                 database: Database::Embedded,
-                peers: Peers::new(&endpoint, Identity::new(service, own, clock.clone(), ORIGIN)),
+                peers: Peers::new(
+                    &endpoint,
+                    Identity::new(service, own, clock.clone(), ORIGIN),
+                ),
                 rules: rules.clone(),
                 roots: roots.clone(),
                 keys: keys.clone(),
@@ -132,7 +139,7 @@ impl House {
         let mut routes = RoutesBuilder::default();
         let mut tasks = JoinSet::new();
         let mut logs = Vec::new();
-        let tenders = all[0].journal.clone();
+        let (tenders, notices) = (all[0].journal.clone(), all[1].journal.clone());
         for mut service in all {
             (service.install)(&mut routes);
             logs.push((service.name, service.journal));
@@ -164,6 +171,7 @@ impl House {
             keys,
             channel: endpoint.connect_lazy(),
             tenders,
+            notices,
             shutdown,
             _tasks: tasks,
             _folder: folder,
@@ -204,13 +212,25 @@ impl House {
     }
 
     pub fn supervisor<T>(&self, message: T) -> Request<T> {
-        self.by("organizations/12350100MB02709751", "v", Role::Supervisor, message)
+        self.by(
+            "organizations/12350100MB02709751",
+            "v",
+            Role::Supervisor,
+            message,
+        )
     }
 
     /// A draft in force.
     pub async fn draft(&self) -> Tender {
-        let request = CreateTenderRequest { request_id: id(), tender: Some(draft(self.clock.now())) };
-        let answer = self.tender().create_tender(self.purchaser(request)).await.unwrap();
+        let request = CreateTenderRequest {
+            request_id: id(),
+            tender: Some(draft(self.clock.now())),
+        };
+        let answer = self
+            .tender()
+            .create_tender(self.purchaser(request))
+            .await
+            .unwrap();
         answer.into_inner().tender.unwrap()
     }
 
@@ -230,7 +250,9 @@ impl House {
                 sha256: stated.to_vec(),
             }),
         };
-        let chunks = content.chunks(1 << 20).map(|chunk| Part::Chunk(chunk.to_vec()));
+        let chunks = content
+            .chunks(1 << 20)
+            .map(|chunk| Part::Chunk(chunk.to_vec()));
         let steps: Vec<_> = std::iter::once(Part::Header(header))
             .chain(chunks)
             .map(|step| UploadDocumentRequest { step: Some(step) })
@@ -244,7 +266,9 @@ impl House {
     pub async fn ready(&self) -> Tender {
         let tender = self.draft().await;
         let content = b"the tender document";
-        self.upload(&tender.name, content, &sha256(&[content])).await.unwrap();
+        self.upload(&tender.name, content, &sha256(&[content]))
+            .await
+            .unwrap();
         for kind in [ReviewKind::Internal, ReviewKind::FairCompetition] {
             let request = ReviewTenderRequest {
                 request_id: id(),
@@ -257,7 +281,10 @@ impl House {
             self.tender().review_tender(request).await.unwrap();
         }
         let started = CeremonyStarted {
-            ceremony: Some(Ceremony { tender: tender.name.clone(), ..Default::default() }),
+            ceremony: Some(Ceremony {
+                tender: tender.name.clone(),
+                ..Default::default()
+            }),
         };
         let key = SecretScalar::random(&mut OsRng).unwrap().public();
         let established = TenderKeyEstablished {
@@ -265,7 +292,8 @@ impl House {
             public_key: key.as_bytes().to_vec(),
         };
         let stream = StreamId::of("tender");
-        let step = Step::of_cause("tender", &tender.name, "Test", b"1", &started).reading(&[stream]);
+        let step =
+            Step::of_cause("tender", &tender.name, "Test", b"1", &started).reading(&[stream]);
         ledger::commit_quietly(&self.tenders, step, move |view| {
             Decided::new()
                 .event(stream, &started)
@@ -277,11 +305,40 @@ impl House {
         self.get(&tender.name).await
     }
 
+    /// An intent of the purchaser's, put on record as its publication would: the registry, which is
+    /// asked for the purchaser's name then, is not in this house.
+    pub async fn intend(&self) -> Intent {
+        let intent = Intent {
+            name: format!("intents/{}", id()),
+            purchaser: PURCHASER.to_owned(),
+            jurisdiction: "CN".to_owned(),
+            publish_time_us: self.clock.now().micros(),
+            ..Default::default()
+        };
+        let published = IntentPublished {
+            intent: Some(intent.clone()),
+            notice: String::new(),
+        };
+        let stream = StreamId::of("intent");
+        let step =
+            Step::of_cause("notice", &intent.name, "Test", b"1", &published).reading(&[stream]);
+        ledger::commit_quietly(&self.notices, step, move |view| {
+            Decided::new()
+                .event(stream, &published)
+                .fold::<IntentState>(view, stream)
+        })
+        .await
+        .unwrap();
+        intent
+    }
+
     /// Announced, and known to be everywhere.
     pub async fn announced(&self) -> Tender {
         let tender = self.ready().await;
-        let request =
-            PublishTenderNoticeRequest { request_id: id(), tender: tender.name.clone() };
+        let request = PublishTenderNoticeRequest {
+            request_id: id(),
+            tender: tender.name.clone(),
+        };
         let request = self.purchaser(request);
         self.notice().publish_tender_notice(request).await.unwrap();
         self.until_state(&tender.name, TenderState::Announced).await;
@@ -290,19 +347,36 @@ impl House {
 
     /// A tender as its purchaser sees it.
     pub async fn get(&self, name: &str) -> Tender {
-        let request = self.purchaser(GetTenderRequest { name: name.to_owned() });
-        self.tender().get_tender(request).await.unwrap().into_inner().tender.unwrap()
+        let request = self.purchaser(GetTenderRequest {
+            name: name.to_owned(),
+        });
+        self.tender()
+            .get_tender(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .tender
+            .unwrap()
     }
 
     pub async fn until_state(&self, name: &str, state: TenderState) {
-        self.until(async || self.get(name).await.state() == state).await;
+        self.until(async || self.get(name).await.state() == state)
+            .await;
     }
 
     /// Kinds of the notices about a tender, newest first. The clock stands, so some are as new as
     /// others.
     pub async fn kinds(&self, tender: &str) -> Vec<NoticeKind> {
-        let request = ListNoticesRequest { tender: tender.to_owned(), ..Default::default() };
-        let answer = self.notice().list_notices(english(request)).await.unwrap().into_inner();
+        let request = ListNoticesRequest {
+            tender: tender.to_owned(),
+            ..Default::default()
+        };
+        let answer = self
+            .notice()
+            .list_notices(english(request))
+            .await
+            .unwrap()
+            .into_inner();
         answer.notices.iter().map(|notice| notice.kind()).collect()
     }
 
@@ -345,7 +419,10 @@ pub fn draft(at: Instant) -> Tender {
             budget_fen: 300_000_000,
             ..Default::default()
         }],
-        parts: vec![part(0, PartClass::OpeningSheet), part(1, PartClass::Evaluation)],
+        parts: vec![
+            part(0, PartClass::OpeningSheet),
+            part(1, PartClass::Evaluation),
+        ],
         sheet: vec![SheetField {
             key: "price".to_owned(),
             label_zh: "投标报价".to_owned(),
@@ -393,11 +470,18 @@ pub fn english<T>(message: T) -> Request<T> {
 pub fn fields(status: &Status) -> Vec<String> {
     let details = status.get_error_details();
     let violations = details.bad_request().map(|f| f.field_violations.clone());
-    violations.unwrap_or_default().into_iter().map(|v| v.field).collect()
+    violations
+        .unwrap_or_default()
+        .into_iter()
+        .map(|v| v.field)
+        .collect()
 }
 
 /// The machine-readable reason of a status.
 pub fn reason(status: &Status) -> String {
     let details = status.get_error_details();
-    details.error_info().map(|info| info.reason.clone()).unwrap_or_default()
+    details
+        .error_info()
+        .map(|info| info.reason.clone())
+        .unwrap_or_default()
 }
