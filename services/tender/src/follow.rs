@@ -98,7 +98,7 @@ impl Tenders {
                 reason: hold.reason,
                 new_deadline_us: 0,
             };
-            self.peers.bid().hold_bidding(hold).await?;
+            self.hold_bidding(hold).await?;
         }
         let step = step(entry, &notice.tender, "FollowNotice", &published);
         let head = entry.head.clone();

@@ -12,8 +12,6 @@ mod reading;
 mod rpc;
 mod service;
 mod store;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

@@ -18,7 +18,8 @@ use sunbid_domain::{
 use sunbid_rules::Engine;
 use sunbid_service::{Caller, Problem, Step, names};
 use sunbid_terms::Instant;
-use tonic::Code;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 use crate::{
     NAME,
@@ -52,7 +53,7 @@ impl Tenders {
                 reason: request.reason.clone(),
                 new_deadline_us: 0,
             };
-            self.peers.bid().hold_bidding(hold).await?;
+            self.hold_bidding(hold).await?;
         }
         let done = self
             .change(
@@ -66,6 +67,15 @@ impl Tenders {
             )
             .await?;
         Ok(done.reply)
+    }
+
+    /// Holds bidding; held already is held.
+    pub async fn hold_bidding(&self, hold: HoldBiddingRequest) -> Result<(), Problem> {
+        match self.peers.bid().hold_bidding(hold).await {
+            Ok(_) => Ok(()),
+            Err(status) if reason(&status) == "BIDDING_HELD" => Ok(()),
+            Err(status) => Err(status.into()),
+        }
     }
 
     pub async fn resume(
@@ -209,6 +219,15 @@ fn decided(
     let (scope, facts) = facts::termination(tender, termination, now)?;
     let verdicts = verdicts::allowed(&rules.check(&scope, &facts))?;
     Ok(Change { events, verdicts })
+}
+
+/// The machine-readable reason of another service's refusal.
+fn reason(status: &Status) -> String {
+    let details = status.get_error_details();
+    details
+        .error_info()
+        .map(|info| info.reason.clone())
+        .unwrap_or_default()
 }
 
 /// The request id of what one request asks of another service.

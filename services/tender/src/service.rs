@@ -86,12 +86,16 @@ impl Tenders {
             let before: Dossier = ledger::load(view, stream())?;
             let change = decide(&before, view)?;
             let after = applied(&before, &change.events, view.now)?;
-            let mut decided = Decided::new()
-                .events(stream(), change.events)
-                .verdicts(change.verdicts.clone());
-            decided = decided.fold::<Dossier>(view, stream())?;
-            for write in store::writes(&before, &after) {
-                decided = decided.also(write);
+            // Where nothing happens there is nothing to write: the answer is the tender as it is.
+            let mut decided = Decided::new();
+            if !change.events.is_empty() {
+                decided = decided
+                    .events(stream(), change.events)
+                    .verdicts(change.verdicts.clone())
+                    .fold::<Dossier>(view, stream())?;
+                for write in store::writes(&before, &after) {
+                    decided = decided.also(write);
+                }
             }
             Ok(decided.reply(move |_| answer(after, change.verdicts)))
         })
