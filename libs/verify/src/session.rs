@@ -11,7 +11,7 @@ use sunbid_contracts::opening::v1::{
     SessionMoved, SessionScheduled, SessionTerminated, SharesAccepted, SharesRefused,
 };
 use sunbid_contracts::tender::v1::Tender;
-use sunbid_domain::opening::record::{self, SheetOutcome, open_sheet};
+use sunbid_domain::opening::record::{self, SheetOutcome, open_sheet, rescue};
 use sunbid_domain::opening::{CheckedBids, ClosedBids, SessionState, decide, parallel, session};
 use sunbid_domain::{Aggregate, Event, Refusal};
 use sunbid_proofs::StreamId;
@@ -23,7 +23,7 @@ use crate::index::Files;
 use crate::log::{Entry, Log};
 use crate::report::Tally;
 use crate::rules;
-use crate::shares::{Opening, Proven, rescue};
+use crate::shares::{Opening, Proven};
 
 /// What an opening is judged by.
 pub(crate) struct Ground<'a> {
@@ -315,7 +315,7 @@ impl Walk<'_> {
                 "A supplier opened an envelope that is not to be opened.",
             )
         })?;
-        rescue(self.ground.key, sheet, &said.secret).map_err(|cause| {
+        rescue(self.ground.key, &sheet.header, &said.secret).map_err(|cause| {
             self.fault(
                 entry,
                 &format!("The secret published is not the envelope's: {cause}"),

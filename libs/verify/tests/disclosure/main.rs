@@ -1,0 +1,43 @@
+//! The verifier against whole tenders, played with the real decisions and published as a platform
+//! would: what is right passes, and whatever is touched is found.
+
+mod chronicle;
+mod holders;
+mod play;
+
+use sunbid_verify::{Expectations, Outcome, verify};
+
+use play::Play;
+
+#[test]
+fn an_opened_tender_verifies() {
+    let play = Play::whole();
+    let files = play.archive.publish();
+    let report = verify(&files, &Expectations::default()).unwrap();
+    assert_eq!(report.outcome, Outcome::Opened);
+    assert_eq!(
+        (report.holders.len(), report.threshold, report.pinned),
+        (3, 2, false)
+    );
+    assert!(
+        report.checks.iter().all(|check| check.count > 0),
+        "{:#?}",
+        report.checks
+    );
+    println!("{:#?}", report.checks);
+}
+
+#[test]
+fn tenders_where_nothing_opens_verify_too() {
+    for (play, outcome) in [
+        (Play::failed(), Outcome::Failed),
+        (Play::terminated(), Outcome::Terminated),
+    ] {
+        let expectations = Expectations {
+            receipts: play.all_receipts.clone(),
+            ..Expectations::default()
+        };
+        let report = verify(&play.archive.publish(), &expectations).unwrap();
+        assert_eq!(report.outcome, outcome);
+    }
+}
