@@ -4,6 +4,8 @@
 mod chronicle;
 mod holders;
 mod play;
+mod schemes;
+mod touched;
 
 use sunbid_verify::{Expectations, Outcome, verify};
 
@@ -39,5 +41,30 @@ fn tenders_where_nothing_opens_verify_too() {
         };
         let report = verify(&play.archive.publish(), &expectations).unwrap();
         assert_eq!(report.outcome, outcome);
+    }
+}
+
+/// Says how long a large tender takes; run with `--release -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn how_long_a_thousand_bids_take() {
+    let mut play = Play::announced(1000);
+    for bidder in 0..1000 {
+        play.submit(bidder, "01", &format!("{}", 2_000_000 + bidder));
+    }
+    let closed = play.closed();
+    let begun = std::time::Instant::now();
+    play.opened(&closed);
+    let opening = begun.elapsed();
+    let files = play.archive.publish();
+    let begun = std::time::Instant::now();
+    let report = verify(&files, &Expectations::default()).unwrap();
+    let verifying = begun.elapsed();
+    println!(
+        "opening by three holders and the service, all on one machine: {opening:?}; verifying: {verifying:?}; {} bytes",
+        files.values().map(Vec::len).sum::<usize>()
+    );
+    for check in report.checks {
+        println!("{:>7} {}", check.count, check.en);
     }
 }

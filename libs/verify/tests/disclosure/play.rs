@@ -69,18 +69,17 @@ pub struct Play {
     /// Receipts of everything, in the order of the acts.
     pub all_receipts: Vec<Receipt>,
     receipt_key: Ed25519KeyPair,
-    authority: TrialAuthority,
 }
 
 impl Play {
-    fn new() -> Self {
+    fn new(bidders: usize) -> Self {
         let now = Instant::parse("2026-01-20T09:00:00+08:00").unwrap();
         let (from, until) = (now.plus_seconds(-30 * DAY), now.plus_seconds(700 * DAY));
         let authority = TrialAuthority::new("Trial root", from, until).unwrap();
         let receipt_key = Ed25519KeyPair::from_seed_unchecked(&[71; 32]).unwrap();
-        let bidders = (0..6)
+        let bidders = (0..bidders)
             .map(|number| {
-                let code = CreditCode::complete(&format!("9111000000000000{number}"))
+                let code = CreditCode::complete(&format!("9111000000000{number:04}"))
                     .unwrap()
                     .to_string();
                 let subject = TrialSubject {
@@ -133,7 +132,6 @@ impl Play {
             session: SessionState::default(),
             all_receipts: Vec::new(),
             receipt_key,
-            authority,
         }
     }
 
@@ -146,8 +144,8 @@ impl Play {
     }
 
     /// Intent, tender, ceremony, notice, and what the other services make of it.
-    pub fn announced() -> Self {
-        let mut play = Self::new();
+    pub fn announced(bidders: usize) -> Self {
+        let mut play = Self::new(bidders);
         play.intent();
         play.wait(41 * DAY);
         play.drafted();
@@ -516,10 +514,7 @@ impl Play {
                 notice: Some(notice),
                 cause: Some(bid_head),
             };
-            // With lots that open, the failure of the others does not end the board.
-            if list.lots.iter().all(|lot| !lot.opens) {
-                self.publish(Event::of(&event), Vec::new());
-            }
+            self.publish(Event::of(&event), Vec::new());
         }
         closed
     }
@@ -737,7 +732,7 @@ impl Play {
 
     /// A tender whose first lot opened and whose second failed.
     pub fn whole() -> Self {
-        let mut play = Self::announced();
+        let mut play = Self::announced(6);
         play.bids();
         let closed = play.closed();
         play.opened(&closed);
@@ -746,7 +741,7 @@ impl Play {
 
     /// No lot had three bidders.
     pub fn failed() -> Self {
-        let mut play = Self::announced();
+        let mut play = Self::announced(6);
         play.submit(0, "01", "2400000");
         play.submit(1, "01", "2300000");
         let closed = play.closed();
@@ -757,7 +752,7 @@ impl Play {
 
     /// Terminated while bids were taken.
     pub fn terminated() -> Self {
-        let mut play = Self::announced();
+        let mut play = Self::announced(6);
         play.submit(0, "01", "2400000");
         play.wait(10);
         play.in_box(&BiddingEnded {
@@ -795,11 +790,6 @@ impl Play {
         play.archive.before = (play.now, sizes);
         play.archive.after = play.now;
         play
-    }
-
-    /// A certificate that this trial's root never made.
-    pub fn authority(&self) -> &TrialAuthority {
-        &self.authority
     }
 }
 
