@@ -3,7 +3,7 @@
 //! was replaced, withdrawn or live, and the closing list must say the same.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use sunbid_contracts::bid::v1::{
     Bid, BidSubmitted, BidWithdrawn, BiddingClosed, BiddingEnded, BiddingHeld, BiddingOpened,
@@ -12,7 +12,7 @@ use sunbid_contracts::bid::v1::{
 use sunbid_contracts::tender::v1::Tender;
 use sunbid_domain::bid::{TenderBox, fault as judged, own_bid, tender_box};
 use sunbid_domain::opening::closing::{FEWEST_BIDDERS, log_origin, sealed_entries};
-use sunbid_domain::opening::{Claim, ClosedBids};
+use sunbid_domain::opening::{Claim, ClosedBids, parallel};
 use sunbid_domain::{Aggregate, verdicts};
 use sunbid_proofs::StreamId;
 use sunbid_rules::Engine;
@@ -52,7 +52,7 @@ pub(crate) struct Act {
 struct Raw<'a> {
     entry: &'a Entry,
     deadline: Instant,
-    state: Rc<TenderBox>,
+    state: Arc<TenderBox>,
 }
 
 pub(crate) fn fold(
@@ -94,7 +94,7 @@ pub(crate) fn fold(
             "The notice log at the head that bidding began from is not the log disclosed.",
         ));
     }
-    let mut state = Rc::new(TenderBox::default());
+    let mut state = Arc::new(TenderBox::default());
     let (mut raw, mut closed, mut ended) = (Vec::new(), None, false);
     let box_stream = StreamId::of(tender_box::STREAM);
     for entry in &log.entries {
@@ -120,7 +120,7 @@ pub(crate) fn fold(
             )
         })?;
         check_order(log, entry, &state)?;
-        Rc::make_mut(&mut state)
+        Arc::make_mut(&mut state)
             .evolve(&said.event, entry.at)
             .map_err(|error| {
                 log.fault(
@@ -150,19 +150,17 @@ pub(crate) fn fold(
     };
     let streams = Streams::read(log, &raw, &said.entries)?;
     let (lots, claims) = streams.check(log, announced, &said)?;
-    for (entry, before) in streams.opened_entries(&raw) {
-        let bid = entry
-            .read::<BidSubmitted>()
-            .and_then(|event| event.bid)
-            .unwrap_or_default();
-        let again = resubmit(engine, before, &bid, entry.at)
+    let judged = parallel::try_map(&streams.opened_entries(&raw), |(entry, before)| {
+        let bid = entry.read::<BidSubmitted>().and_then(|event| event.bid);
+        let again = resubmit(engine, before, &bid.unwrap_or_default(), entry.at)
             .map_err(|refusal| rules::refused(log, entry.seq, &refusal))?;
-        tally.add(
-            "重新计算的规则判定",
-            "verdicts of rules recomputed",
-            rules::holds(log, entry, &again)?,
-        );
-    }
+        rules::holds(log, entry, &again)
+    })?;
+    tally.add(
+        "重新计算的规则判定",
+        "verdicts of rules recomputed",
+        judged.into_iter().sum(),
+    );
     let head = log.head();
     let unsound = |en: String| {
         log.fault(
@@ -214,7 +212,7 @@ pub(crate) fn fold(
 }
 
 /// A bidder's record is in time.
-fn act<'a>(log: &Log, entry: &'a Entry, state: &Rc<TenderBox>) -> Result<Raw<'a>, Fault> {
+fn act<'a>(log: &Log, entry: &'a Entry, state: &Arc<TenderBox>) -> Result<Raw<'a>, Fault> {
     if state.gate(entry.at).is_err() {
         return Err(log.fault(
             "LATE",
@@ -251,7 +249,7 @@ fn act<'a>(log: &Log, entry: &'a Entry, state: &Rc<TenderBox>) -> Result<Raw<'a>
     Ok(Raw {
         entry,
         deadline: state.deadline(),
-        state: Rc::clone(state),
+        state: Arc::clone(state),
     })
 }
 
@@ -284,12 +282,12 @@ fn check_order(log: &Log, entry: &Entry, state: &TenderBox) -> Result<(), Fault>
         {
             return fault("Bidding was released without a hold, or to a deadline that cannot be.");
         }
-    } else if let Some(closed) = entry.read::<BiddingClosed>() {
-        if state.held || closed.deadline_us != state.deadline_us || at < deadline {
-            return fault(
-                "Bidding was closed before its deadline, for another deadline, or while it was held.",
-            );
-        }
+    } else if let Some(closed) = entry.read::<BiddingClosed>()
+        && (state.held || closed.deadline_us != state.deadline_us || at < deadline)
+    {
+        return fault(
+            "Bidding was closed before its deadline, for another deadline, or while it was held.",
+        );
     }
     Ok(())
 }
@@ -497,10 +495,10 @@ impl Streams {
                     "The bid's revision is not the number of its bidder's submissions.",
                 ));
             }
-            if said
-                .entries
-                .iter()
-                .any(|e| u64::try_from(e.seq) == Ok(*seq) && e.bundle != bid.bundle)
+            if self
+                .acts
+                .get(seq)
+                .is_none_or(|act| act.bundle != bid.bundle)
             {
                 return Err(closing_fault(
                     log,

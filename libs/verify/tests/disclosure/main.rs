@@ -1,10 +1,15 @@
 //! The verifier against whole tenders, played with the real decisions and published as a platform
 //! would: what is right passes, and whatever is touched is found.
 
+#[cfg(test)]
 mod chronicle;
+#[cfg(test)]
 mod holders;
+#[cfg(test)]
 mod play;
+#[cfg(test)]
 mod schemes;
+#[cfg(test)]
 mod touched;
 
 use sunbid_verify::{Expectations, Outcome, verify};

@@ -107,6 +107,7 @@ fn bids_cannot_be_moved_dropped_or_added() {
         let end = log.raws.last().unwrap().at;
         let place = log.raws.len() - 2;
         log.raws[place].at = end;
+        play.archive.before.0 = end;
     });
 }
 
