@@ -8,6 +8,7 @@
 //! What it can show is that nobody short of t of the n named holders could have opened a bid early,
 //! not that nobody did: t of them together could have, and would have left no trace.
 
+mod announcing;
 mod canonical;
 mod checkpoint;
 mod closing;
@@ -22,6 +23,7 @@ mod report;
 mod rules;
 mod session;
 mod shares;
+mod streams;
 mod tender;
 
 use std::collections::BTreeSet;
