@@ -148,10 +148,10 @@ pub async fn seen_by(name: &str, reader: &Connection, tender: &str) -> anyhow::R
         "get_checkpoint",
         format!("{:?}", lines.map_err(|status| status.code())),
     );
-    let disclosure = reader
-        .audit()
-        .download_disclosure(DownloadDisclosureRequest { tender: t() });
-    keep("download_disclosure", refusal(disclosure.await.err()));
+    let mut audit = reader.audit();
+    let request = DownloadDisclosureRequest { tender: tender.to_owned() };
+    let disclosure = audit.download_disclosure(request).await.err();
+    keep("download_disclosure", refusal(disclosure));
     let mut watched = reader
         .opening()
         .watch_session(WatchSessionRequest { tender: t() })

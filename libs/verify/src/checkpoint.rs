@@ -177,7 +177,8 @@ pub(crate) fn check_proofs(
     Ok(())
 }
 
-/// The closing of bids lies between two epochs, or the log was never seen before it was closed.
+/// The closing of bids lies between two neighbouring epochs of the public log: what stood before it
+/// was committed to before, and nothing was put in later.
 pub(crate) fn check_around(log: &Log, closed: u64) -> Result<(), Fault> {
     let sizes: Vec<(u64, u64)> = log
         .proofs
@@ -200,8 +201,6 @@ pub(crate) fn check_around(log: &Log, closed: u64) -> Result<(), Fault> {
         .map(|(epoch, _)| *epoch)
         .max();
     match (before, after) {
-        // Where the log is young there is no epoch before.
-        (None, Some(_)) => Ok(()),
         (Some(before), Some(after)) if before + 1 == after => Ok(()),
         _ => Err(Fault::new(
             "CLOSING_EPOCHS",

@@ -189,11 +189,9 @@ fn entries(disclosed: &[LogEntry], kind: &str, id: LogId, path: &str) -> Result<
                 ));
             }
         };
-        if let Some(verdict) = said
-            .iter()
-            .flat_map(|said| &said.verdicts)
-            .find(|v| refuses(v))
-        {
+        // A draft may still breach what its notice may not; its verdicts are advice to its author.
+        let binding = said.iter().filter(|said| !is_draft(&said.event.name));
+        if let Some(verdict) = binding.flat_map(|said| &said.verdicts).find(|v| refuses(v)) {
             return Err(fault(
                 "RULE_BREACHED",
                 &format!(
@@ -264,6 +262,14 @@ fn body(
 /// logs they may be is for whoever reads them.
 fn may_be_withheld(kind: &str) -> bool {
     matches!(kind, "bid" | "opening")
+}
+
+/// Events whose verdicts stop nothing.
+fn is_draft(event: &str) -> bool {
+    matches!(
+        event,
+        "sunbid.tender.v1.TenderCreated" | "sunbid.tender.v1.TenderUpdated"
+    )
 }
 
 fn refuses(verdict: &Verdict) -> bool {

@@ -341,6 +341,9 @@ impl Walk<'_> {
                 en,
             ))
         };
+        if self.ground.closed.is_some() && self.state.signatures.len() < self.state.threshold() {
+            return fault("Fewer holders than are needed have signed the closing of the bids.");
+        }
         match self.ground.closed {
             Some((closed, _)) if closed.opens() => {
                 if self.record.is_none() {

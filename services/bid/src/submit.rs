@@ -49,6 +49,8 @@ struct Order {
     /// Fresh name of the bid.
     name: String,
     checked: Result<(Envelopes, Vec<Verdict>), Refusal>,
+    /// Record of the last withdrawal that the deposit's answer knew of.
+    withdrawn: Option<i64>,
 }
 
 impl Office {
@@ -76,11 +78,24 @@ impl Office {
         if tender_box.lot(&request.lot_id).is_none() {
             return Err(unknown_lot(&request.lot_id).into());
         }
+        // Before any proof is looked at: each costs time that others need.
+        let most = tender_box.parts.len();
+        if request.headers.len() > most {
+            return Err(Refusal::field(
+                "headers",
+                format!("最多{most}个部分。"),
+                format!("has at most {most} parts."),
+            )
+            .into());
+        }
         let stream = StreamId::of(&own_bid::stream_name(&request.lot_id, code.as_str()));
         let request = Arc::new(request);
+        let before: OwnBid =
+            ledger::read(&self.journal, crate::rpc::log_of(&request.tender), stream).await?;
+        let withdrawn = before.withdrawals.last().map(|withdrawal| withdrawal.seq);
         let checked = self
             .clone()
-            .check(caller, &code, tender_box, request.clone())
+            .check(caller, &code, tender_box, request.clone(), withdrawn)
             .await?;
         let order = Arc::new(Order {
             rules: self.rules.clone(),
@@ -93,6 +108,7 @@ impl Office {
                 Uuid::new_v4()
             ),
             checked,
+            withdrawn,
             request: Arc::unwrap_or_clone(request),
         });
         let (tender, asked) = (order.request.tender.clone(), order.clone());
@@ -142,6 +158,7 @@ impl Office {
         code: &CreditCode,
         mut tender_box: Arc<TenderBox>,
         request: Arc<SubmitBidRequest>,
+        withdrawn: Option<i64>,
     ) -> Result<Result<(Envelopes, Vec<Verdict>), Refusal>, Problem> {
         let mut looked = self.clone().look(code, &tender_box, &request).await?;
         if looked.is_err() {
@@ -172,7 +189,7 @@ impl Office {
                 return Ok(Err(refuse_submission(&self.rules, &scope, &facts, &faults)));
             }
         };
-        let deposit = self.deposit(caller, &tender_box, &request).await?;
+        let deposit = self.deposit(caller, &tender_box, &request, withdrawn).await?;
         let (valid, asked) = deposit.unzip();
         if valid == Some(false) {
             return Ok(Err(no_deposit(asked.unwrap_or_default())));
@@ -266,6 +283,7 @@ impl Office {
         caller: &Caller,
         tender_box: &TenderBox,
         request: &SubmitBidRequest,
+        withdrawn: Option<i64>,
     ) -> Result<Option<(bool, Vec<Verdict>)>, Problem> {
         if tender_box
             .lot(&request.lot_id)
@@ -277,6 +295,7 @@ impl Office {
             tender: request.tender.clone(),
             lot_id: request.lot_id.clone(),
             supplier: caller.organization().to_owned(),
+            after_bid_seq: withdrawn,
         };
         let said = self
             .peers
@@ -306,6 +325,15 @@ impl Order {
         }
         let (envelopes, said) = self.checked.clone()?;
         let own: OwnBid = ledger::load(view, self.stream)?;
+        // A withdrawal since the deposit was asked after gave the deposit back.
+        if own.withdrawals.last().map(|withdrawal| withdrawal.seq) != self.withdrawn {
+            return Err(Refusal::state(
+                "BID_CHANGED",
+                "贵单位的投标刚被撤回，请重新提交。",
+                "Your bid was withdrawn meanwhile; submit again.",
+            )
+            .into());
+        }
         let place = desk::Place {
             now: view.now,
             seq: view.head.map_or(0, |head| store::signed(head.size)),

@@ -181,8 +181,18 @@ impl Deposits {
             tender,
             lot_id,
             supplier,
+            after_bid_seq,
         } = request;
         check_place(&tender, &lot_id)?;
+        // A withdrawal that is not followed yet would let its deposit count once more.
+        if let Some(seq) = after_bid_seq {
+            let next = self.journal.cursor(BIDS_CONSUMER, LogId::of("bid", &tender)).await?;
+            if i64::try_from(next).unwrap_or(i64::MAX) <= seq {
+                return Err(Problem::Unavailable(format!(
+                    "record {seq} of the bid log of {tender} is not followed yet"
+                )));
+            }
+        }
         let bidder = names::check_organization(&supplier, "supplier")?;
         let terms = self.announced(&tender).await?;
         let row = store::find_account_of(self.journal.db(), &tender, &lot_id, &supplier).await?;

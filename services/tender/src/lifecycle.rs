@@ -60,7 +60,9 @@ impl Tenders {
                 move |before, view| {
                     Ok(life::suspend(before, caller.subject(), &request.reason, view.now)?.into())
                 },
-                |after, _| SuspendTenderResponse { tender: after.tender },
+                |after, _| SuspendTenderResponse {
+                    tender: after.tender,
+                },
             )
             .await?;
         Ok(done.reply)
@@ -88,7 +90,9 @@ impl Tenders {
                 move |before, view| {
                     Ok(life::resume(before, &request.reason, rules.calendar(), view.now)?.into())
                 },
-                |after, _| ResumeTenderResponse { tender: after.tender },
+                |after, _| ResumeTenderResponse {
+                    tender: after.tender,
+                },
             )
             .await?;
         let tender = done.reply.tender.clone().unwrap_or_default();
@@ -98,8 +102,15 @@ impl Tenders {
                 reason,
                 bid_deadline_us: tender.timetable.unwrap_or_default().bid_deadline_us,
             };
-            if let Err(problem) = self.release(&cause, &name, &resumed, entry.at, &tender).await {
-                tracing::warn!(tender = name, ?problem, "bidding will be released in a moment");
+            if let Err(problem) = self
+                .release(&cause, &name, &resumed, entry.at, &tender)
+                .await
+            {
+                tracing::warn!(
+                    tender = name,
+                    ?problem,
+                    "bidding will be released in a moment"
+                );
             }
         }
         Ok(done.reply)
@@ -172,7 +183,10 @@ impl Tenders {
             .change(
                 step,
                 move |before, view| decided(&rules, before, &own, &termination, view.now),
-                |after, verdicts| TerminateTenderResponse { tender: after.tender, verdicts },
+                |after, verdicts| TerminateTenderResponse {
+                    tender: after.tender,
+                    verdicts,
+                },
             )
             .await?;
         Ok(done.reply)

@@ -134,7 +134,9 @@ impl Connection {
             .await?
             .into_inner();
         let pinned = &folder.settings;
-        if platform.origin != pinned.origin || platform.log_verifier_key != pinned.log_verifier_key
+        if platform.sandbox != pinned.sandbox
+            || platform.origin != pinned.origin
+            || platform.log_verifier_key != pinned.log_verifier_key
         {
             return Err(TrusteeFault::OtherPlatform(platform.origin));
         }
