@@ -212,7 +212,9 @@ impl Play {
             size_bytes: content.len() as i64,
             sha256: sha256(&[content]).to_vec(),
         };
-        self.tell(draft::add_document(&self.dossier, PURCHASER, &document).unwrap());
+        self.tell(
+            draft::add_document(&self.dossier, PURCHASER, author.subject, &document).unwrap(),
+        );
         for kind in [ReviewKind::Internal, ReviewKind::FairCompetition] {
             let review = Review {
                 kind: kind as i32,

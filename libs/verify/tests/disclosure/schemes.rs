@@ -305,6 +305,16 @@ fn holders_cannot_be_replaced_or_left_out() {
 }
 
 #[test]
+fn a_closing_needs_its_witnesses_even_where_nothing_opens() {
+    let mut play = Play::failed();
+    play.log("opening").raws.pop();
+    assert_eq!(fault(&play).code, "SESSION");
+    scheme("no epoch before the closing", &["CLOSING_EPOCHS"], |play| {
+        play.archive.before.1.remove("bid");
+    });
+}
+
+#[test]
 fn receipts_bind_the_platform() {
     let play = Play::whole();
     let files = play.archive.publish();

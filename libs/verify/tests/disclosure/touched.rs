@@ -73,7 +73,7 @@ fn signing_the_index_again_hides_nothing() {
         .keys()
         .filter(|path| !["index.note", "anchors.pb", "checkpoint.note"].contains(&path.as_str()))
     {
-        for place in places(files[path].len(), 25) {
+        for place in places(files[path].len(), 15) {
             let mut touched = files.clone();
             touched.get_mut(path).unwrap()[place] ^= 1;
             reindex(&mut touched, TENDER);
