@@ -2,17 +2,17 @@
 //! their records: each bidder's records in a lot are a stream of their own, so it shows which bid
 //! was replaced, withdrawn or live, and the closing list must say the same.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::rc::Rc;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sunbid_contracts::bid::v1::{
     Bid, BidSubmitted, BidWithdrawn, BiddingClosed, BiddingEnded, BiddingHeld, BiddingOpened,
-    BiddingReleased, ClosingEntry, ClosingStatus, DeadlineMoved, LotClosing,
+    BiddingReleased, DeadlineMoved,
 };
 use sunbid_contracts::tender::v1::Tender;
 use sunbid_domain::bid::{TenderBox, fault as judged, own_bid, tender_box};
-use sunbid_domain::opening::closing::{FEWEST_BIDDERS, log_origin, sealed_entries};
-use sunbid_domain::opening::{Claim, ClosedBids};
+use sunbid_domain::opening::closing::{log_origin, sealed_entries};
+use sunbid_domain::opening::{ClosedBids, parallel};
 use sunbid_domain::{Aggregate, verdicts};
 use sunbid_proofs::StreamId;
 use sunbid_rules::Engine;
@@ -23,6 +23,7 @@ use crate::fault::Fault;
 use crate::log::{Entry, Log};
 use crate::report::Tally;
 use crate::rules;
+use crate::streams::{Act, Raw, Streams, count_alone};
 
 /// How bidding ended.
 pub(crate) enum Ending {
@@ -35,24 +36,6 @@ pub(crate) struct Bidding {
     pub ending: Ending,
     /// Every submission and withdrawal by its record.
     pub acts: BTreeMap<u64, Act>,
-}
-
-/// A submission or a withdrawal.
-#[derive(Clone, Debug)]
-pub(crate) struct Act {
-    /// Of the submission; for a withdrawal of the bid withdrawn.
-    pub revision: u64,
-    pub withdrawal: bool,
-    /// As the closing lists it; for a withdrawal the bundle withdrawn. Empty where bidding ended
-    /// without a closing.
-    pub bundle: Vec<u8>,
-}
-
-/// A record of some bidder, before it is known how it ends.
-struct Raw<'a> {
-    entry: &'a Entry,
-    deadline: Instant,
-    state: Rc<TenderBox>,
 }
 
 pub(crate) fn fold(
@@ -94,7 +77,7 @@ pub(crate) fn fold(
             "The notice log at the head that bidding began from is not the log disclosed.",
         ));
     }
-    let mut state = Rc::new(TenderBox::default());
+    let mut state = Arc::new(TenderBox::default());
     let (mut raw, mut closed, mut ended) = (Vec::new(), None, false);
     let box_stream = StreamId::of(tender_box::STREAM);
     for entry in &log.entries {
@@ -120,7 +103,7 @@ pub(crate) fn fold(
             )
         })?;
         check_order(log, entry, &state)?;
-        Rc::make_mut(&mut state)
+        Arc::make_mut(&mut state)
             .evolve(&said.event, entry.at)
             .map_err(|error| {
                 log.fault(
@@ -150,19 +133,17 @@ pub(crate) fn fold(
     };
     let streams = Streams::read(log, &raw, &said.entries)?;
     let (lots, claims) = streams.check(log, announced, &said)?;
-    for (entry, before) in streams.opened_entries(&raw) {
-        let bid = entry
-            .read::<BidSubmitted>()
-            .and_then(|event| event.bid)
-            .unwrap_or_default();
-        let again = resubmit(engine, before, &bid, entry.at)
+    let judged = parallel::try_map(&streams.opened_entries(&raw), |(entry, before)| {
+        let bid = entry.read::<BidSubmitted>().and_then(|event| event.bid);
+        let again = resubmit(engine, before, &bid.unwrap_or_default(), entry.at)
             .map_err(|refusal| rules::refused(log, entry.seq, &refusal))?;
-        tally.add(
-            "重新计算的规则判定",
-            "verdicts of rules recomputed",
-            rules::holds(log, entry, &again)?,
-        );
-    }
+        rules::holds(log, entry, &again)
+    })?;
+    tally.add(
+        "重新计算的规则判定",
+        "verdicts of rules recomputed",
+        judged.into_iter().sum(),
+    );
     let head = log.head();
     let unsound = |en: String| {
         log.fault(
@@ -214,7 +195,7 @@ pub(crate) fn fold(
 }
 
 /// A bidder's record is in time.
-fn act<'a>(log: &Log, entry: &'a Entry, state: &Rc<TenderBox>) -> Result<Raw<'a>, Fault> {
+fn act<'a>(log: &Log, entry: &'a Entry, state: &Arc<TenderBox>) -> Result<Raw<'a>, Fault> {
     if state.gate(entry.at).is_err() {
         return Err(log.fault(
             "LATE",
@@ -251,7 +232,7 @@ fn act<'a>(log: &Log, entry: &'a Entry, state: &Rc<TenderBox>) -> Result<Raw<'a>
     Ok(Raw {
         entry,
         deadline: state.deadline(),
-        state: Rc::clone(state),
+        state: Arc::clone(state),
     })
 }
 
@@ -307,295 +288,4 @@ fn resubmit(
         .map(|_| true);
     let facts = judged::submission_facts(state, &bid.bidder, at, deposit);
     verdicts::allowed(&engine.check(&judged::scope(state, at)?, &facts))
-}
-
-/// Without a closing list nothing tells submissions from withdrawals.
-fn count_alone(raw: &[Raw<'_>]) -> BTreeMap<u64, Act> {
-    let act = |one: &Raw<'_>| {
-        (
-            one.entry.seq,
-            Act {
-                revision: 0,
-                withdrawal: false,
-                bundle: Vec::new(),
-            },
-        )
-    };
-    raw.iter().map(act).collect()
-}
-
-/// Bidders' streams with the closing list laid over them.
-struct Streams {
-    acts: BTreeMap<u64, Act>,
-    /// How each submission ends by its stream, in the order of the log.
-    status: BTreeMap<u64, ClosingStatus>,
-    /// Live bids: record, revision, deadline, body if disclosed.
-    live: Vec<(u64, u64, Instant, Instant, Option<Bid>)>,
-}
-
-impl Streams {
-    fn read(log: &Log, raw: &[Raw<'_>], said: &[ClosingEntry]) -> Result<Self, Fault> {
-        let listed: HashMap<u64, &ClosingEntry> = said
-            .iter()
-            .filter_map(|entry| Some((u64::try_from(entry.seq).ok()?, entry)))
-            .collect();
-        if listed.len() != said.len() {
-            return Err(closing_fault(log, "The closing list names a record twice."));
-        }
-        let known: HashSet<u64> = raw.iter().map(|one| one.entry.seq).collect();
-        if let Some(seq) = listed.keys().find(|seq| !known.contains(seq)) {
-            return Err(closing_fault(
-                log,
-                &format!("The closing list names record {seq}, which is no bid."),
-            ));
-        }
-        let mut by_stream: BTreeMap<StreamId, Vec<&Raw<'_>>> = BTreeMap::new();
-        for one in raw {
-            by_stream.entry(one.entry.stream).or_default().push(one);
-        }
-        let mut streams = Self {
-            acts: BTreeMap::new(),
-            status: BTreeMap::new(),
-            live: Vec::new(),
-        };
-        for of_bidder in by_stream.values() {
-            streams.bidder(log, of_bidder, &listed)?;
-        }
-        streams.live.sort_by_key(|(seq, ..)| *seq);
-        Ok(streams)
-    }
-
-    fn bidder(
-        &mut self,
-        log: &Log,
-        of_bidder: &[&Raw<'_>],
-        listed: &HashMap<u64, &ClosingEntry>,
-    ) -> Result<(), Fault> {
-        let mut live: Option<&Raw<'_>> = None;
-        let mut revision = 0;
-        for one in of_bidder {
-            let seq = one.entry.seq;
-            let entry = listed.get(&seq);
-            let disclosed = one
-                .entry
-                .said
-                .is_some()
-                .then(|| one.entry.read::<BidSubmitted>());
-            if disclosed
-                .as_ref()
-                .is_some_and(|submitted| submitted.is_some() != entry.is_some())
-            {
-                return Err(closing_fault(
-                    log,
-                    &format!("Record {seq} is a bid and not listed, or listed and no bid."),
-                ));
-            }
-            if let Some(entry) = entry {
-                revision += 1;
-                if let Some(earlier) = live {
-                    self.status
-                        .insert(earlier.entry.seq, ClosingStatus::Superseded);
-                }
-                live = Some(one);
-                self.acts.insert(
-                    seq,
-                    Act {
-                        revision,
-                        withdrawal: false,
-                        bundle: entry.bundle.clone(),
-                    },
-                );
-            } else {
-                let withdrawn = live.take().ok_or_else(|| {
-                    log.fault(
-                        "WITHDRAWAL",
-                        seq,
-                        "撤回时没有有效投标。",
-                        "Nothing was live that this record could withdraw, or a bid is not listed.",
-                    )
-                })?;
-                self.status
-                    .insert(withdrawn.entry.seq, ClosingStatus::Withdrawn);
-                let bundle = listed
-                    .get(&withdrawn.entry.seq)
-                    .map(|entry| entry.bundle.clone())
-                    .unwrap_or_default();
-                self.acts.insert(
-                    seq,
-                    Act {
-                        revision,
-                        withdrawal: true,
-                        bundle,
-                    },
-                );
-            }
-        }
-        if let Some(one) = live {
-            self.status.insert(one.entry.seq, ClosingStatus::Live);
-            let bid = one.entry.read::<BidSubmitted>().and_then(|event| event.bid);
-            self.live
-                .push((one.entry.seq, revision, one.entry.at, one.deadline, bid));
-        }
-        Ok(())
-    }
-
-    /// Compares with what the closing says; the lots, and the bids that open.
-    fn check(
-        &self,
-        log: &Log,
-        tender: &Tender,
-        said: &BiddingClosed,
-    ) -> Result<(Vec<LotClosing>, Vec<Claim>), Fault> {
-        if said.entries.len() != self.status.len() {
-            return Err(closing_fault(
-                log,
-                "The closing list does not list every bid.",
-            ));
-        }
-        for (entry, (seq, status)) in said.entries.iter().zip(&self.status) {
-            let same = match entry.status() {
-                ClosingStatus::LotFailed => *status == ClosingStatus::Live,
-                other => other == *status,
-            };
-            if u64::try_from(entry.seq) != Ok(*seq) || !same {
-                let en = format!(
-                    "The closing lists record {} as {}, its stream says {}.",
-                    entry.seq,
-                    entry.status().as_str_name(),
-                    status.as_str_name()
-                );
-                return Err(closing_fault(log, &en));
-            }
-        }
-        let opening: HashSet<i64> = said
-            .entries
-            .iter()
-            .filter(|e| e.status() == ClosingStatus::Live)
-            .map(|e| e.seq)
-            .collect();
-        let mut claims = Vec::new();
-        let mut sealed_for_ever = 0_usize;
-        for (seq, revision, at, deadline, bid) in &self.live {
-            let opens = i64::try_from(*seq).is_ok_and(|seq| opening.contains(&seq));
-            if !opens {
-                sealed_for_ever += 1;
-                continue;
-            }
-            let bid = bid.clone().ok_or_else(|| {
-                log.fault(
-                    "BODY_WITHHELD",
-                    *seq,
-                    "已开启的投标应当公开。",
-                    "The body of a bid that was opened is withheld.",
-                )
-            })?;
-            if u64::try_from(bid.revision) != Ok(*revision) {
-                return Err(log.fault(
-                    "BID_REVISION",
-                    *seq,
-                    "投标版次与记录不符。",
-                    "The bid's revision is not the number of its bidder's submissions.",
-                ));
-            }
-            if said
-                .entries
-                .iter()
-                .any(|e| u64::try_from(e.seq) == Ok(*seq) && e.bundle != bid.bundle)
-            {
-                return Err(closing_fault(
-                    log,
-                    &format!("The closing lists another bundle than that of record {seq}."),
-                ));
-            }
-            claims.push(Claim {
-                seq: *seq,
-                at: *at,
-                deadline: *deadline,
-                bid,
-                status: ClosingStatus::Live,
-            });
-        }
-        self.check_lots(log, tender, said, &claims, sealed_for_ever)?;
-        Ok((said.lots.clone(), claims))
-    }
-
-    fn check_lots(
-        &self,
-        log: &Log,
-        tender: &Tender,
-        said: &BiddingClosed,
-        claims: &[Claim],
-        sealed_for_ever: usize,
-    ) -> Result<(), Fault> {
-        let names = |lots: &[LotClosing]| {
-            lots.iter()
-                .map(|lot| lot.lot_id.clone())
-                .collect::<Vec<_>>()
-        };
-        if names(&said.lots)
-            != tender
-                .lots
-                .iter()
-                .map(|lot| lot.lot_id.clone())
-                .collect::<Vec<_>>()
-        {
-            return Err(closing_fault(
-                log,
-                "The closing does not name the tender's lots.",
-            ));
-        }
-        let mut failed = 0_usize;
-        for lot in &said.lots {
-            let bidders = usize::try_from(lot.bidders).unwrap_or(usize::MAX);
-            let live = claims
-                .iter()
-                .filter(|claim| claim.bid.lot_id == lot.lot_id)
-                .count();
-            let right = if lot.opens {
-                bidders == live
-            } else {
-                live == 0
-            };
-            if lot.opens != (bidders >= FEWEST_BIDDERS) || !right {
-                return Err(closing_fault(
-                    log,
-                    &format!(
-                        "Lot {} is said to have {bidders} bidders and {live} of its bids open.",
-                        lot.lot_id
-                    ),
-                ));
-            }
-            if !lot.opens {
-                failed = failed.saturating_add(bidders);
-            }
-        }
-        if failed != sealed_for_ever {
-            return Err(closing_fault(
-                log,
-                &format!(
-                    "Lots that failed had {failed} bidders, but {sealed_for_ever} live bids stay sealed."
-                ),
-            ));
-        }
-        Ok(())
-    }
-
-    /// Records of the bids that open, each with the box as it stood before.
-    fn opened_entries<'a>(&self, raw: &'a [Raw<'a>]) -> Vec<(&'a Entry, &'a TenderBox)> {
-        let live: HashSet<u64> = self
-            .live
-            .iter()
-            .filter(|one| one.4.is_some())
-            .map(|one| one.0)
-            .collect();
-        raw.iter()
-            .filter(|one| live.contains(&one.entry.seq))
-            .map(|one| (one.entry, &*one.state))
-            .collect()
-    }
-}
-
-fn closing_fault(log: &Log, en: &str) -> Fault {
-    let seq = log.entries.len().saturating_sub(1) as u64;
-    log.fault("CLOSING", seq, "截标清单与投标记录不符。", en)
 }

@@ -8,6 +8,7 @@
 //! What it can show is that nobody short of t of the n named holders could have opened a bid early,
 //! not that nobody did: t of them together could have, and would have left no trace.
 
+mod announcing;
 mod canonical;
 mod checkpoint;
 mod closing;
@@ -22,6 +23,7 @@ mod report;
 mod rules;
 mod session;
 mod shares;
+mod streams;
 mod tender;
 
 use std::collections::BTreeSet;
@@ -232,8 +234,7 @@ fn check_tender(
     let ceremony = published.dossier.ceremony.as_ref();
     let key = tender::check_ceremony(&logs.tender, ceremony, &announced, tally)?;
     tender::fold(&logs.tender, &logs.tender.entries)?;
-    notice::followed(&logs.notice, &sources, &mut published, engine, tally)?;
-    handover::check(&logs.notice, &sources, tally)?;
+    let followers = notice::followed(&logs.notice, &sources, &mut published, engine, tally)?;
 
     let origin = files
         .log_key
@@ -260,6 +261,10 @@ fn check_tender(
         closed: closed.zip(bids.as_ref()),
     };
     session::check(&logs.opening, &ground, tally)?;
+    for follower in &followers {
+        notice::check_cause(&logs.notice, follower, &sources)?;
+    }
+    handover::check(&logs.notice, &sources, tally)?;
     check_documents(files, &announced, tally)?;
     Ok(match closed {
         None => Outcome::Terminated,

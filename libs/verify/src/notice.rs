@@ -131,15 +131,25 @@ pub(crate) fn announced(
     Ok(published)
 }
 
-/// Everything published after the notice.
-pub(crate) fn followed(
-    log: &Log,
+/// A notice that follows from another log, with the board as it stood before.
+pub(crate) struct Follower<'a> {
+    entry: &'a Entry,
+    notice: Notice,
+    cause: LogHead,
+    board: Board,
+}
+
+/// Everything published after the notice. What follows from other logs is handed back, to be
+/// compared when those are verified.
+pub(crate) fn followed<'a>(
+    log: &'a Log,
     sources: &Sources<'_>,
     published: &mut Published,
     engine: &Engine,
     tally: &mut Tally,
-) -> Result<(), Fault> {
-    let mut causes: Vec<i64> = Vec::new();
+) -> Result<Vec<Follower<'a>>, Fault> {
+    let mut deadlines: Vec<i64> = Vec::new();
+    let mut followers = Vec::new();
     for entry in log.entries.iter().skip(1) {
         let notice = if let Some(event) = entry.read::<ClarificationPublished>() {
             let notice = event.notice.unwrap_or_default();
@@ -148,14 +158,12 @@ pub(crate) fn followed(
             notice
         } else if let Some(event) = entry.read::<FollowUpPublished>() {
             let notice = event.notice.unwrap_or_default();
-            follow(
-                log,
+            followers.push(Follower {
                 entry,
-                &notice,
-                &event.cause.unwrap_or_default(),
-                sources,
-                &published.board,
-            )?;
+                notice: notice.clone(),
+                cause: event.cause.unwrap_or_default(),
+                board: published.board.clone(),
+            });
             notice
         } else {
             return Err(log.fault(
@@ -165,7 +173,7 @@ pub(crate) fn followed(
                 "The notice was published twice.",
             ));
         };
-        causes.push(notice.deadline_us);
+        deadlines.push(notice.deadline_us);
         evolve(log, entry, &mut published.board)?;
     }
     tally.add(
@@ -181,7 +189,7 @@ pub(crate) fn followed(
         let to = moved
             .map(|m| m.new_deadline_us)
             .or_else(|| entry.read::<BiddingReleased>().map(|r| r.new_deadline_us));
-        if to.is_some_and(|to| !causes.contains(&to)) {
+        if to.is_some_and(|to| !deadlines.contains(&to)) {
             return Err(sources.bid.fault(
                 "DEADLINE_UNPUBLISHED",
                 entry.seq,
@@ -190,7 +198,7 @@ pub(crate) fn followed(
             ));
         }
     }
-    Ok(())
+    Ok(followers)
 }
 
 fn clarified(
@@ -217,14 +225,18 @@ fn clarified(
     rules::same(log, entry, &again.verdicts)
 }
 
-fn follow(
+/// A notice says what the log that it follows from says, at the head that it names.
+pub(crate) fn check_cause(
     log: &Log,
-    entry: &Entry,
-    notice: &Notice,
-    cause: &LogHead,
+    follower: &Follower<'_>,
     sources: &Sources<'_>,
-    board: &Board,
 ) -> Result<(), Fault> {
+    let Follower {
+        entry,
+        notice,
+        cause,
+        board,
+    } = follower;
     check_time(log, entry, notice.publish_time_us)?;
     let at = Instant::from_micros(notice.publish_time_us);
     let all = [sources.tender, sources.bid, sources.opening];
@@ -240,36 +252,50 @@ fn follow(
             )
         })?;
     let name = notice.name.as_str();
-    let again = match notice.kind() {
-        NoticeKind::Suspension => last::<TenderSuspended>(before).and_then(|event| {
+    // The head may be later than the cause: any event before it may be the one.
+    let candidates: Vec<Notice> = match notice.kind() {
+        NoticeKind::Suspension => from(before, |event: TenderSuspended| {
             follow_up::suspension(board, &event.hold.unwrap_or_default().reason, name, at)
         }),
-        NoticeKind::Resumption => last::<TenderResumed>(before).and_then(|event| {
+        NoticeKind::Resumption => from(before, |event: TenderResumed| {
             let deadline = Instant::from_micros(event.bid_deadline_us);
             follow_up::resumption(board, &event.reason, deadline, name, at)
         }),
-        NoticeKind::Termination => last::<TenderTerminated>(before)
-            .and_then(|event| follow_up::termination(board, &event.reason, name, at)),
-        NoticeKind::Failure => last::<BiddingClosed>(before)
-            .and_then(|event| follow_up::failure(board, &event.lots, name, at)),
-        NoticeKind::OpeningRecord => last::<OpeningRecordPublished>(before).and_then(|event| {
+        NoticeKind::Termination => from(before, |event: TenderTerminated| {
+            follow_up::termination(board, &event.reason, name, at)
+        }),
+        NoticeKind::Failure => from(before, |event: BiddingClosed| {
+            follow_up::failure(board, &event.lots, name, at)
+        }),
+        NoticeKind::OpeningRecord => from(before, |event: OpeningRecordPublished| {
             follow_up::opening_record(board, &event.record.unwrap_or_default(), name, at)
         }),
-        _ => None,
+        _ => Vec::new(),
     };
-    let again = again.ok_or_else(|| {
-        log.fault(
+    if candidates.contains(notice) {
+        return Ok(());
+    }
+    match candidates.last() {
+        Some(again) => same_notice(log, entry, notice, again),
+        None => Err(log.fault(
             "NOTICE_CAUSE",
             entry.seq,
             "公告所依据的日志中没有相应事项。",
             "Nothing in the log that this notice names leads to it.",
-        )
-    })?;
-    same_notice(log, entry, notice, &again)
+        )),
+    }
 }
 
-fn last<M: prost::Message + prost::Name + Default>(entries: &[Entry]) -> Option<M> {
-    entries.iter().rev().find_map(Entry::read)
+/// The notices that events of one type lead to.
+fn from<M: prost::Message + prost::Name + Default>(
+    entries: &[Entry],
+    make: impl Fn(M) -> Option<Notice>,
+) -> Vec<Notice> {
+    entries
+        .iter()
+        .filter_map(Entry::read)
+        .filter_map(make)
+        .collect()
 }
 
 fn same_notice(log: &Log, entry: &Entry, recorded: &Notice, again: &Notice) -> Result<(), Fault> {

@@ -1,5 +1,5 @@
 //! The opening log, record by record: each is decided again from the state before it, the shares are
-//! proven, the sheets decrypted, and the opening record made anew from them and compared.
+//! proven, and the opening record is made anew (`announcing`).
 
 use std::collections::BTreeSet;
 
@@ -11,19 +11,19 @@ use sunbid_contracts::opening::v1::{
     SessionMoved, SessionScheduled, SessionTerminated, SharesAccepted, SharesRefused,
 };
 use sunbid_contracts::tender::v1::Tender;
-use sunbid_domain::opening::record::{self, SheetOutcome, open_sheet};
-use sunbid_domain::opening::{CheckedBids, ClosedBids, SessionState, decide, parallel, session};
+use sunbid_domain::opening::record::rescue;
+use sunbid_domain::opening::{CheckedBids, ClosedBids, SessionState, decide, session};
 use sunbid_domain::{Aggregate, Event, Refusal};
 use sunbid_proofs::StreamId;
 use sunbid_rules::Engine;
-use sunbid_sealing::{SharedSecret, TenderKey, is_signed_by};
+use sunbid_sealing::{TenderKey, is_signed_by};
 
 use crate::fault::{Culprit, Fault};
 use crate::index::Files;
 use crate::log::{Entry, Log};
 use crate::report::Tally;
 use crate::rules;
-use crate::shares::{Opening, Proven, rescue};
+use crate::shares::{Opening, Proven};
 
 /// What an opening is judged by.
 pub(crate) struct Ground<'a> {
@@ -87,15 +87,15 @@ pub(crate) fn check(
     walk.finish(tally)
 }
 
-struct Walk<'a> {
-    log: &'a Log,
-    ground: &'a Ground<'a>,
-    state: SessionState,
-    proven: Vec<Proven>,
-    rescues: Vec<RescuePublished>,
-    record: Option<OpeningRecord>,
+pub(crate) struct Walk<'a> {
+    pub log: &'a Log,
+    pub ground: &'a Ground<'a>,
+    pub state: SessionState,
+    pub proven: Vec<Proven>,
+    pub rescues: Vec<RescuePublished>,
+    pub record: Option<OpeningRecord>,
     /// Envelopes whose stored bytes belong to the opening.
-    envelopes: BTreeSet<String>,
+    pub envelopes: BTreeSet<String>,
 }
 
 impl Walk<'_> {
@@ -315,7 +315,7 @@ impl Walk<'_> {
                 "A supplier opened an envelope that is not to be opened.",
             )
         })?;
-        rescue(self.ground.key, sheet, &said.secret).map_err(|cause| {
+        rescue(self.ground.key, &sheet.header, &said.secret).map_err(|cause| {
             self.fault(
                 entry,
                 &format!("The secret published is not the envelope's: {cause}"),
@@ -330,178 +330,6 @@ impl Walk<'_> {
         )?;
         self.rescues.push(said);
         Ok(())
-    }
-
-    fn published(
-        &mut self,
-        entry: &Entry,
-        said: OpeningRecord,
-        tally: &mut Tally,
-    ) -> Result<(), Fault> {
-        if self.record.is_some() {
-            return Err(self.fault(entry, "The opening record was published twice."));
-        }
-        let (closed, bids) = self.closed(entry)?;
-        if said.opened_time_us != entry.at.micros() {
-            return Err(self.differs(
-                entry,
-                "opened_time_us",
-                "its time is not that of its record",
-            ));
-        }
-        let secrets = self.secrets(entry, closed, bids, &said.holders_used)?;
-        let (outcomes, envelopes) = self.outcomes(bids, &secrets, &said);
-        let draft = record::draft(closed, &bids.sheets, &outcomes, said.holders_used.clone());
-        let again = record::complete(
-            draft,
-            entry.at,
-            &self.state.checked_in,
-            self.state.holder_faults(entry.at),
-        );
-        if again != said {
-            return Err(self.explain(entry, &said, &again));
-        }
-        tally.add(
-            "解密并核对的开标一览表",
-            "opening sheets decrypted and compared",
-            outcomes.len(),
-        );
-        self.envelopes = envelopes;
-        self.record = Some(said);
-        Ok(())
-    }
-
-    /// The sheets' secrets, by exactly the holders that the record names, or by rescue.
-    fn secrets(
-        &self,
-        entry: &Entry,
-        closed: &ClosedBids,
-        bids: &CheckedBids,
-        used: &[i32],
-    ) -> Result<Vec<SharedSecret>, Fault> {
-        let opening = self.opening(closed, bids)?;
-        let secrets = if used.is_empty() {
-            opening.rescued(&self.rescues)
-        } else {
-            let distinct: BTreeSet<&i32> = used.iter().collect();
-            let proven: Vec<&Proven> = self
-                .proven
-                .iter()
-                .filter(|p| distinct.contains(&p.index))
-                .collect();
-            if distinct.len() != used.len() || proven.len() != used.len() {
-                return Err(self.fault(
-                    entry,
-                    "The record names holders whose shares were not accepted.",
-                ));
-            }
-            opening.combined(&proven)
-        };
-        secrets.map_err(|cause| {
-            self.fault(
-                entry,
-                &format!("The sheets cannot have been opened: {cause}"),
-            )
-        })
-    }
-
-    /// What every envelope holds. Bytes that are not disclosed are taken for lost where the record
-    /// lays the fault to the store; else they are missing from the records.
-    fn outcomes(
-        &self,
-        bids: &CheckedBids,
-        secrets: &[SharedSecret],
-        said: &OpeningRecord,
-    ) -> (Vec<SheetOutcome>, BTreeSet<String>) {
-        let lines: std::collections::BTreeMap<&[u8], (&str, &str)> = said
-            .lots
-            .iter()
-            .flat_map(|lot| &lot.lines)
-            .map(|line| {
-                (
-                    line.header_id.as_slice(),
-                    (line.fault_note_zh.as_str(), line.fault_note_en.as_str()),
-                )
-            })
-            .collect();
-        let work: Vec<_> = bids.sheets.iter().zip(secrets).collect();
-        let opened = parallel::map(&work, |(sheet, secret)| {
-            let path = format!(
-                "envelopes/{}.sealed",
-                hex::encode(sheet.header.payload_root())
-            );
-            match self.ground.files.content(&path) {
-                Some(bytes) => (open_sheet(&sheet.header, secret, Ok(bytes)), Some(path)),
-                None => {
-                    // The store's own words are the only thing here that nothing can be made from.
-                    let prefix = "The store does not have the sealed bytes: ";
-                    let note = lines
-                        .get(sheet.header.id().as_slice())
-                        .map_or("", |(_, en)| *en);
-                    let cause = note.strip_prefix(prefix).unwrap_or("not disclosed");
-                    (open_sheet(&sheet.header, secret, Err(cause)), None)
-                }
-            }
-        });
-        let (outcomes, paths): (Vec<_>, Vec<_>) = opened.into_iter().unzip();
-        (outcomes, paths.into_iter().flatten().collect())
-    }
-
-    /// Says where two records part.
-    fn explain(&self, entry: &Entry, said: &OpeningRecord, again: &OpeningRecord) -> Fault {
-        let lines = |record: &OpeningRecord| {
-            record
-                .lots
-                .iter()
-                .flat_map(|lot| lot.lines.clone())
-                .collect::<Vec<_>>()
-        };
-        let (ours, theirs) = (lines(again), lines(said));
-        if let Some((one, other)) = ours.iter().zip(&theirs).find(|(one, other)| one != other) {
-            return self.differs(
-                entry,
-                &other.bidder,
-                &format!(
-                    "it says {:?} where the envelope says {:?}",
-                    values(other),
-                    values(one)
-                ),
-            );
-        }
-        if ours.len() != theirs.len() {
-            return self.differs(
-                entry,
-                "lines",
-                &format!(
-                    "it has {} lines where {} bids were opened",
-                    theirs.len(),
-                    ours.len()
-                ),
-            );
-        }
-        if said.holder_faults != again.holder_faults {
-            return self.differs(
-                entry,
-                "holder_faults",
-                "the holders it blames are not those the log blames",
-            );
-        }
-        self.differs(
-            entry,
-            "head",
-            "its title, times, closing or lots are not those of the closed bids",
-        )
-    }
-
-    fn differs(&self, entry: &Entry, what: &str, how: &str) -> Fault {
-        self.log.fault(
-            "RECORD_DIFFERS",
-            entry.seq,
-            format!("开标记录（{what}）与由投标和份额重新得出的不同。"),
-            format!(
-                "The opening record ({what}) is not the one that bids and shares lead to: {how}."
-            ),
-        )
     }
 
     fn finish(self, tally: &mut Tally) -> Result<SessionState, Fault> {
@@ -552,13 +380,13 @@ impl Walk<'_> {
         Ok(self.state)
     }
 
-    fn closed(&self, entry: &Entry) -> Result<(&'_ ClosedBids, &'_ CheckedBids), Fault> {
+    pub(crate) fn closed(&self, entry: &Entry) -> Result<(&'_ ClosedBids, &'_ CheckedBids), Fault> {
         self.ground
             .closed
             .ok_or_else(|| self.fault(entry, "Something was opened though bidding never closed."))
     }
 
-    fn opening<'b>(
+    pub(crate) fn opening<'b>(
         &'b self,
         closed: &ClosedBids,
         bids: &'b CheckedBids,
@@ -596,7 +424,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn fault(&self, entry: &Entry, en: &str) -> Fault {
+    pub(crate) fn fault(&self, entry: &Entry, en: &str) -> Fault {
         Fault::new(
             "SESSION",
             Culprit::Platform,
@@ -605,16 +433,4 @@ impl Walk<'_> {
             en,
         )
     }
-}
-
-fn values(line: &sunbid_contracts::opening::v1::OpeningLine) -> Vec<String> {
-    let mut said: Vec<String> = line
-        .values
-        .iter()
-        .map(|v| format!("{}={}", v.key, v.value))
-        .collect();
-    if !line.fault_note_en.is_empty() {
-        said.push(line.fault_note_en.clone());
-    }
-    said
 }

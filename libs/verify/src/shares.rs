@@ -3,6 +3,7 @@
 
 use sunbid_contracts::opening::v1::{HolderShares, RescuePublished};
 use sunbid_contracts::tender::v1::Tender;
+use sunbid_domain::opening::record::rescue;
 use sunbid_domain::opening::{CheckedBids, Envelope, parallel};
 use sunbid_sealing::{
     Delivery, Element, Partial, SharedSecret, TenderKey, VerifiedPartial, combine,
@@ -163,21 +164,8 @@ impl<'a> Opening<'a> {
                     .iter()
                     .find(|rescue| rescue.header_id == sheet.header.id());
                 let own = own.ok_or("an envelope was opened by nobody")?;
-                rescue(self.key, sheet, &own.secret)
+                rescue(self.key, &sheet.header, &own.secret).map_err(|error| error.to_string())
             })
             .collect()
     }
-}
-
-/// The secret r of an envelope gives what the holders would have found.
-pub(crate) fn rescue(
-    key: &TenderKey,
-    sheet: &Envelope,
-    secret: &[u8],
-) -> Result<SharedSecret, String> {
-    let file = [b"SEALRSC1".as_slice(), secret, &sheet.header.encode()].concat();
-    let rescue = sunbid_sealing::Rescue::parse(&file).map_err(|error| error.to_string())?;
-    rescue
-        .shared_secret(key.sealing(), &sheet.header)
-        .map_err(|error| error.to_string())
 }
