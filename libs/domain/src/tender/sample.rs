@@ -166,7 +166,13 @@ impl Story {
         let mut story = Self::default();
         let events = draft::create(&story.dossier, &tender(at), author(), NAME, 7, at).unwrap();
         story.tell(events, at);
-        let events = draft::add_document(&story.dossier, PURCHASER, "organizations/x/subjects/author", &document()).unwrap();
+        let events = draft::add_document(
+            &story.dossier,
+            PURCHASER,
+            "organizations/x/subjects/author",
+            &document(),
+        )
+        .unwrap();
         story.tell(events, at);
         for kind in [ReviewKind::Internal, ReviewKind::FairCompetition] {
             let events = life::review(&story.dossier, PURCHASER, review(kind)).unwrap();
