@@ -212,6 +212,8 @@ fn settle(key: &str, value: &mut Value) {
             }
         }
         Value::Number(_) if key.ends_with("_us") => *value = Value::from("a time"),
+        // Daemons post in the order they come; how many records there are is compared.
+        Value::Number(_) if key == "seq" => *value = Value::from("a place"),
         // Epochs and checkpoints grow with time alone.
         Value::Number(_) if key == "epochs" || key == "size" => *value = Value::from("epochs"),
         // Tokens of sign-in are counted for nobody; this is the place among a log's records.

@@ -218,7 +218,8 @@ fn every_byte_counts(world: &World, folder: &Path) {
             assert!(found, "byte {at} of {path}");
             // An operator signs a new index over the changed file: the content itself must tell.
             // The checkpoint carries more cosignatures than are needed, each on its own.
-            if path != "index.note" && path != "checkpoint.note" {
+            // Keys that nobody pinned are whatever the records say; that is why they are printed.
+            if !["index.note", "checkpoint.note", "anchors.pb"].contains(&path) {
                 sign_index(world, folder, &listed);
                 let found = verify::check(folder, None, &[], OUTPUT).is_err();
                 assert!(found, "byte {at} of {path}, index signed anew");

@@ -35,7 +35,7 @@ use sunbid_service::{
     setting::Database,
     token::{self, Claims},
 };
-use sunbid_terms::{Clock, Instant};
+use sunbid_terms::{Clock, CreditCode, Instant};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
@@ -50,6 +50,9 @@ use tonic_types::StatusExt;
 use crate::supplier::Supplier;
 
 pub const ORIGIN: &str = "bid.example";
+
+/// First 17 characters of the code of a supplier that the tender excludes.
+pub const EXCLUDED: &str = "91330000142912224";
 
 pub struct TestClock(AtomicI64);
 
@@ -326,7 +329,10 @@ fn tender(key: &SealingKey) -> Tender {
             ..Timetable::default()
         }),
         conditions: Some(Conditions {
-            excluded_bidders: vec!["organizations/91330000142912224A".into()],
+            excluded_bidders: vec![format!(
+                "organizations/{}",
+                CreditCode::complete(EXCLUDED).unwrap()
+            )],
             ..Conditions::default()
         }),
         key_id: key.id().to_vec(),

@@ -7,7 +7,7 @@ use sunbid_proofs::{LogId, receipt};
 use sunbid_sealing::{Class, OsRng, SealingKey, SecretScalar};
 use tonic::{Code, Status};
 
-use crate::house::{House, deadline, fields, request_id, rules, start_of_time, with};
+use crate::house::{EXCLUDED, House, deadline, fields, request_id, rules, start_of_time, with};
 use crate::supplier::{Envelopes, Plan, Supplier};
 
 /// Checks a receipt as its bearer does, with nothing but the platform's public key.
@@ -212,7 +212,7 @@ async fn damaged_envelopes_and_payloads_are_refused() {
     let suite = damaged(0, &|header| header[9] = 2);
     refused(&house, a.send(suite).await, "E2", "B2").await;
     let length = good.headers[0].len();
-    let element = damaged(0, &|header| header[length - 232..length - 200].fill(0xff));
+    let element = damaged(0, &|header| header[length - 200..length - 168].fill(0xff));
     refused(&house, a.send(element).await, "E3", "B2").await;
     let proof = damaged(0, &|header| header[length - 64] ^= 1);
     refused(&house, a.send(proof).await, "E4", "B2").await;
@@ -302,7 +302,7 @@ async fn revisions_follow_one_another() {
 #[tokio::test]
 async fn who_may_not_bid_and_what_is_unknown_is_refused() {
     let house = House::build().await;
-    let excluded = house.supplier("91330000142912224");
+    let excluded = house.supplier(EXCLUDED);
     let status = excluded.bid(&house, 1).await.unwrap_err();
     assert_eq!(rules(&status), ["B6"], "{status:?}");
     let [a, ..] = house.suppliers();
