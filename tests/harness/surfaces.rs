@@ -199,6 +199,16 @@ fn normal<M: Message + Name>(message: &M) -> anyhow::Result<String> {
 fn settle(key: &str, value: &mut Value) {
     match value {
         Value::Object(fields) => {
+            // What follows from the last message of a round is put down to whoever happened to post it.
+            let follows = fields
+                .get("type")
+                .and_then(Value::as_str)
+                .is_some_and(|event| {
+                    event.ends_with(".RehearsalSealed") || event.ends_with(".TenderKeyEstablished")
+                });
+            if follows {
+                fields.insert("actor".to_owned(), Value::from("the last holder"));
+            }
             for (key, field) in fields {
                 settle(key, field);
             }
