@@ -22,11 +22,10 @@ use sunbid_service::{
 };
 use sunbid_terms::Clock;
 use tokio::{net::TcpListener, task::JoinSet};
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     service::RoutesBuilder,
-    transport::{Endpoint, Server},
+    transport::{Endpoint, Server, server::TcpIncoming},
 };
 
 use crate::{
@@ -150,10 +149,13 @@ impl Platform {
             origin: config.origin.clone(),
         };
         let stop = parts.shutdown.clone();
+        // Answers are many small frames; without this each waits for the caller's delayed
+        // acknowledgement of the one before, some 40 ms.
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let server = Server::builder()
             .layer(AuthenticationLayer::new(guard))
             .add_routes(routes.routes())
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+            .serve_with_incoming_shutdown(incoming, async move {
                 stop.cancelled().await;
             });
         let server = tokio::spawn(server);
