@@ -1,5 +1,6 @@
-//! Who may call which RPC: one table, denying by default, kept as a text that anyone can read.
-//! Says nothing of whose record it is: that relation each service checks itself.
+//! Who may call which RPC, in what relation to its record: one table, denying by default, kept as a
+//! text that anyone can read. The role is checked from here; the relation each service checks itself,
+//! for it alone knows whose record it is.
 
 use std::collections::HashMap;
 
@@ -21,6 +22,38 @@ pub enum Access {
     Roles(Vec<Role>),
 }
 
+/// What the caller's organisation has to do with the record, besides its role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    Any,
+    Own,
+    OwnOrOverseer,
+    Purchaser,
+    Holder,
+    Party,
+}
+
+impl Relation {
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "any" => Self::Any,
+            "own" => Self::Own,
+            "own-or-overseer" => Self::OwnOrOverseer,
+            "purchaser" => Self::Purchaser,
+            "holder" => Self::Holder,
+            "party" => Self::Party,
+            _ => return None,
+        })
+    }
+}
+
+/// A row of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub access: Access,
+    pub relation: Relation,
+}
+
 /// Why the table cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TableFault {
@@ -28,6 +61,10 @@ pub enum TableFault {
     Form(usize),
     #[error("line {line} of the access table names {word:?}, which is no role")]
     Role { line: usize, word: String },
+    #[error(
+        "line {line} of the access table says {word:?} where the relation to the record belongs"
+    )]
+    Relation { line: usize, word: String },
     #[error("line {0} of the access table repeats an RPC")]
     Repeated(usize),
 }
@@ -35,7 +72,7 @@ pub enum TableFault {
 /// The parsed table.
 #[derive(Clone, Debug)]
 pub struct AccessTable {
-    rows: HashMap<String, Access>,
+    rows: HashMap<String, Row>,
 }
 
 impl AccessTable {
@@ -53,7 +90,25 @@ impl AccessTable {
             }
             let number = at + 1;
             let (rpc, who) = line.split_once(':').ok_or(TableFault::Form(number))?;
-            let access = match who.trim() {
+            let (who, relation) = match who.split_once(';') {
+                Some((who, word)) => {
+                    let word = word.trim();
+                    let relation = Relation::parse(word).ok_or_else(|| TableFault::Relation {
+                        line: number,
+                        word: word.to_owned(),
+                    })?;
+                    (who.trim(), relation)
+                }
+                // What is public is so whoever asks; every other row must say.
+                None if who.trim() == "public" => ("public", Relation::Any),
+                None => {
+                    return Err(TableFault::Relation {
+                        line: number,
+                        word: String::new(),
+                    });
+                }
+            };
+            let access = match who {
                 "public" => Access::Public,
                 "signed-in" => Access::SignedIn,
                 roles => Access::Roles(
@@ -71,7 +126,8 @@ impl AccessTable {
                         .collect::<Result<_, _>>()?,
                 ),
             };
-            if rows.insert(format!("/{}", rpc.trim()), access).is_some() {
+            let row = Row { access, relation };
+            if rows.insert(format!("/{}", rpc.trim()), row).is_some() {
                 return Err(TableFault::Repeated(number));
             }
         }
@@ -79,13 +135,13 @@ impl AccessTable {
     }
 
     /// The row of an RPC by its path, "/package.Service/Method".
-    pub fn row(&self, path: &str) -> Option<&Access> {
+    pub fn row(&self, path: &str) -> Option<&Row> {
         self.rows.get(path)
     }
 
     /// Whether the caller (if any) may call the RPC. No row: no.
     pub fn allows(&self, path: &str, caller: Option<&Caller>) -> bool {
-        match (self.rows.get(path), caller) {
+        match (self.rows.get(path).map(|row| &row.access), caller) {
             (Some(Access::Public), _) | (Some(Access::SignedIn), Some(_)) => true,
             (Some(Access::Roles(roles)), Some(caller)) => roles.iter().any(|r| caller.has(*r)),
             _ => false,
@@ -160,7 +216,10 @@ mod tests {
         let table = AccessTable::built_in().unwrap();
         assert!(!table.allows("/sunbid.bid.v1.BidService/Nothing", None));
         assert!(AccessTable::parse("x").is_err());
-        assert!(AccessTable::parse("a/b: emperor").is_err());
+        assert!(AccessTable::parse("a/b: emperor; any").is_err());
+        assert!(AccessTable::parse("a/b: supplier").is_err());
+        assert!(AccessTable::parse("a/b: supplier; cousin").is_err());
+        assert!(AccessTable::parse("a/b: supplier; own").is_ok());
         assert!(AccessTable::parse("a/b: public\na/b: public").is_err());
     }
 }

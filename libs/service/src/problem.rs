@@ -196,6 +196,9 @@ impl From<Status> for Problem {
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
                 Self::Unavailable(status.to_string())
             }
+            // Said anew in the caller's language: otherwise its words would tell which service
+            // refused, and so what exists.
+            Code::PermissionDenied => Self::Refused(Refusal::Forbidden),
             _ => Self::Passed(status),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -45,16 +45,18 @@ pub struct Marks {
     token: Arc<Mutex<Option<MetadataValue<Ascii>>>>,
 }
 
+impl Marks {
+    fn locked(&self) -> MutexGuard<'_, Option<MetadataValue<Ascii>>> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Interceptor for Marks {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         request
             .metadata_mut()
             .insert("accept-language", self.language.clone());
-        let token = self
-            .token
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone();
+        let token = self.locked().clone();
         if let Some(token) = token {
             request.metadata_mut().insert("authorization", token);
         }
@@ -122,11 +124,7 @@ impl Connection {
     pub async fn renew(&mut self) -> anyhow::Result<()> {
         let profile = self.profile.clone().context("nobody is signed in")?;
         // A token that has ended must not stand in the way of getting a new one.
-        *self
-            .marks
-            .token
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+        *self.marks.locked() = None;
         let origin = self.platform().await?.origin;
         let mut registry = self.registry();
         let challenge = registry
@@ -148,14 +146,15 @@ impl Connection {
         let token = format!("Bearer {}", signed_in.access_token)
             .parse()
             .context("the platform gave a token that is not ASCII")?;
-        *self
-            .marks
-            .token
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(token);
+        *self.marks.locked() = Some(token);
         self.subject = signed_in.subject;
         self.expire_us = signed_in.expire_time_us;
         Ok(())
+    }
+
+    /// The authorization that its calls carry, once signed in.
+    pub fn authorization(&self) -> Option<MetadataValue<Ascii>> {
+        self.marks.locked().clone()
     }
 
     /// Who is signed in.
