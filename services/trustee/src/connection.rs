@@ -149,6 +149,7 @@ impl Connection {
         if platform.sandbox != pinned.sandbox
             || platform.origin != pinned.origin
             || platform.log_verifier_key != pinned.log_verifier_key
+            || hex::encode(&platform.receipt_key) != pinned.receipt_key
         {
             return Err(TrusteeFault::OtherPlatform(platform.origin));
         }

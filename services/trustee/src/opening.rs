@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sunbid_certificates::{Roots, verify_chain, verify_signature};
+use sunbid_certificates::{verify_chain, verify_signature};
 use sunbid_contracts::{
     journal::v1::LogEntry,
     notice::v1::{ListNoticesRequest, Notice, NoticeKind},
@@ -243,14 +243,13 @@ fn check_case(
     if document_hash(&closed.tender).as_slice() != ceremony.tender_hash {
         return Err(TrusteeFault::OtherDocument(tender.to_owned()));
     }
-    let roots = Roots::new(folder.roots.clone())
-        .map_err(|error| TrusteeFault::PublicLog(error.to_string()))?;
+    let roots = &folder.roots;
     let supplier = |certificate: &[u8],
                     intermediates: &[Vec<u8>],
                     message: &[u8],
                     signature: &[u8],
                     at: Instant| {
-        let holder = verify_chain(certificate, intermediates, &roots, at)
+        let holder = verify_chain(certificate, intermediates, roots, at)
             .map_err(|fault| fault.to_string())?;
         verify_signature(certificate, message, signature).map_err(|fault| fault.to_string())?;
         Ok(Supplier {
@@ -456,6 +455,7 @@ mod tests {
             endpoint: String::new(),
             origin: String::new(),
             log_verifier_key: String::new(),
+            receipt_key: String::new(),
             sandbox,
         };
         assert!(Behaviour::Lying.check(&settings(false)).is_err());

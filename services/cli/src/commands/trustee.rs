@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use sunbid_service::clock::{SandboxClock, SystemClock};
 use sunbid_terms::Clock;
@@ -14,6 +14,7 @@ use sunbid_trustee::{Behaviour, Effort, PublicKeys, Settings};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    anchors::Anchors,
     connection::Connection,
     context::{Context, DEFAULT_ENDPOINT},
     process,
@@ -43,6 +44,13 @@ pub struct InitArguments {
     /// PEM: the PKCS#8 key. It is kept encrypted in the folder; destroy the file afterwards.
     #[arg(long)]
     key: PathBuf,
+    /// The platform's keys and roots, got from elsewhere than the platform (JSON, as `sunbid profile
+    /// anchors` writes them).
+    #[arg(long)]
+    anchors: Option<PathBuf>,
+    /// Take a platform that is no sandbox at its word, without anchors from elsewhere.
+    #[arg(long, conflicts_with = "anchors")]
+    trust_first_use: bool,
     /// File with the passphrase; SUNBID_PASSPHRASE where not given.
     #[arg(long)]
     passphrase_file: Option<PathBuf>,
@@ -73,12 +81,14 @@ pub async fn run(context: &Context, command: TrusteeCommand) -> anyhow::Result<(
             };
             let passphrase = passphrase(arguments.passphrase_file.as_deref())?;
             let endpoint = context.endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
+            let anchors = anchors(&arguments, endpoint, context.output.english).await?;
             let (identity, encryption) = initialise(
                 &arguments.folder,
                 endpoint,
                 &read(&arguments.certificate)?,
                 &read(&arguments.key)?,
                 &passphrase,
+                anchors,
             )
             .await?;
             show(
@@ -107,24 +117,49 @@ pub async fn run(context: &Context, command: TrusteeCommand) -> anyhow::Result<(
     }
 }
 
-/// Makes a trustee's folder, pinning what the platform at `endpoint` says of itself now; gives the
-/// public identity and encryption keys.
+/// What a folder is to pin: what the institution got from elsewhere, if the platform is that one;
+/// else, where that was asked for or nothing has legal effect, what the platform says of itself.
+async fn anchors(
+    arguments: &InitArguments,
+    endpoint: &str,
+    english: bool,
+) -> anyhow::Result<Anchors> {
+    let platform = Connection::anonymous(endpoint, english)
+        .await?
+        .platform()
+        .await?;
+    if let Some(file) = &arguments.anchors {
+        let anchors = Anchors::read(file)?;
+        anchors.check()?;
+        anchors.require(&platform)?;
+        return Ok(anchors);
+    }
+    ensure!(
+        platform.sandbox || arguments.trust_first_use,
+        "this platform is no sandbox: give its keys and roots, got from elsewhere, with --anchors FILE; or take it at its word with --trust-first-use"
+    );
+    let anchors = Anchors::of(&platform)?;
+    anchors.check()?;
+    // Beside the answer, which scripts read.
+    eprintln!("{}", anchors.show(english));
+    Ok(anchors)
+}
+
+/// Makes a trustee's folder, pinning these anchors; gives the public identity and encryption keys.
 pub async fn initialise(
     folder: &Path,
     endpoint: &str,
     certificate_pem: &str,
     key_pem: &str,
     passphrase: &str,
+    anchors: Anchors,
 ) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
-    let platform = Connection::anonymous(endpoint, true)
-        .await?
-        .platform()
-        .await?;
     let settings = Settings {
         endpoint: endpoint.to_owned(),
-        origin: platform.origin,
-        log_verifier_key: platform.log_verifier_key,
-        sandbox: platform.sandbox,
+        origin: anchors.origin()?.to_owned(),
+        log_verifier_key: anchors.keys.log_verifier_key,
+        receipt_key: hex::encode(&anchors.keys.receipt_key),
+        sandbox: anchors.keys.sandbox,
     };
     let (folder, certificate_pem, key_pem, passphrase) = (
         folder.to_owned(),
@@ -137,7 +172,7 @@ pub async fn initialise(
         sunbid_trustee::initialise(
             &folder,
             &settings,
-            &platform.roots,
+            &anchors.keys.roots,
             &certificate_pem,
             &key_pem,
             passphrase.as_bytes(),

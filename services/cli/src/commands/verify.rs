@@ -2,7 +2,6 @@
 //! believing no server. All checking is `libs/verify`; here are files and words.
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::{self, Read, Write},
     path::{Component, Path, PathBuf},
@@ -10,16 +9,12 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use serde::{Deserialize, Serialize};
-use sunbid_certificates::pem;
-use sunbid_contracts::{
-    audit::v1::{DownloadDisclosureRequest, TrustAnchors},
-    bid::v1::Receipt,
-};
+use sunbid_contracts::{audit::v1::DownloadDisclosureRequest, bid::v1::Receipt};
 use sunbid_verify::{Culprit, Expectations, Fault, Outcome, Records, Report, verify};
 
 use super::tender_name;
 use crate::{
+    anchors::Anchors,
     connection::Connection,
     context::Context,
     exit::NotVerified,
@@ -183,41 +178,12 @@ impl Records for Folder {
     }
 }
 
-/// Keys and roots as people keep them.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct AnchorsFile {
-    /// C2SP verifier key of the public log.
-    log_verifier_key: String,
-    /// Ed25519, hexadecimal.
-    receipt_key: String,
-    /// Certificates in PEM, or paths of PEM files beside this one.
-    roots: Vec<String>,
-    #[serde(default)]
-    sandbox: bool,
-    /// Identity keys of institutions in hexadecimal, by credit code; where any is given, every
-    /// holder must be among them.
-    #[serde(default)]
-    holders: BTreeMap<String, String>,
-}
-
 fn expectations(anchors: Option<&Path>, receipts: &[PathBuf]) -> anyhow::Result<Expectations> {
     let mut expectations = Expectations::default();
     if let Some(file) = anchors {
-        let named = || format!("{} is no file of anchors", file.display());
-        let text = fs::read_to_string(file).with_context(named)?;
-        let kept: AnchorsFile = serde_json::from_str(&text).with_context(named)?;
-        for (code, key) in &kept.holders {
-            let key = hex::decode(key).ok().and_then(|key| key.try_into().ok());
-            let key = key.with_context(|| format!("the key of {code} is not 32 bytes in hex"))?;
-            expectations.holders.insert(code.clone(), key);
-        }
-        expectations.anchors = Some(TrustAnchors {
-            log_verifier_key: kept.log_verifier_key,
-            receipt_key: hex::decode(&kept.receipt_key).with_context(named)?,
-            roots: roots(&kept.roots, file)?,
-            sandbox: kept.sandbox,
-        });
+        let pinned = Anchors::read(file)?;
+        expectations.holders = pinned.holders;
+        expectations.anchors = Some(pinned.keys);
     }
     for file in receipts {
         let text = fs::read_to_string(file)
@@ -229,44 +195,21 @@ fn expectations(anchors: Option<&Path>, receipts: &[PathBuf]) -> anyhow::Result<
     Ok(expectations)
 }
 
-fn roots(written: &[String], beside: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
-    let mut ders = Vec::new();
-    for root in written {
-        let text = if root.contains("-----BEGIN") {
-            root.clone()
-        } else {
-            let path = beside.parent().unwrap_or(Path::new(".")).join(root);
-            fs::read_to_string(&path)
-                .with_context(|| format!("{} cannot be read", path.display()))?
-        };
-        ders.extend(pem::certificates(&text)?);
-    }
-    Ok(ders)
-}
-
 fn save_anchors(report: &Report, file: &Path) -> anyhow::Result<()> {
     let holder = |organization: &str| {
         let code = organization.strip_prefix("organizations/");
         code.unwrap_or(organization).to_owned()
     };
-    let kept = AnchorsFile {
-        log_verifier_key: report.anchors.log_verifier_key.clone(),
-        receipt_key: hex::encode(&report.anchors.receipt_key),
-        roots: report
-            .anchors
-            .roots
-            .iter()
-            .map(|der| pem::certificate(der))
-            .collect(),
-        sandbox: report.anchors.sandbox,
-        holders: report
-            .holders
-            .iter()
-            .map(|h| (holder(&h.organization), hex::encode(&h.identity_key)))
-            .collect(),
+    let mut kept = Anchors {
+        keys: report.anchors.clone(),
+        ..Anchors::default()
     };
-    fs::write(file, serde_json::to_string_pretty(&kept)?)
-        .with_context(|| format!("{} cannot be written", file.display()))
+    for one in &report.holders {
+        let key = one.identity_key.as_slice().try_into();
+        let key = key.context("a holder's key is not 32 bytes")?;
+        kept.holders.insert(holder(&one.organization), key);
+    }
+    kept.write(file)
 }
 
 fn passed(report: &Report, output: Output) -> anyhow::Result<String> {
