@@ -15,12 +15,12 @@ use sunbid_contracts::{
     opening::v1::{CheckedIn, ClosingSigned, OpeningRecordPublished},
     tender::v1::{DownloadDocumentRequest, GetTenderRequest},
 };
-use sunbid_domain::{Event, Refusal};
+use sunbid_domain::{Event, Refusal, opening::head_proof::message};
 use sunbid_journal::{PublicLog, PublicLogError};
 use sunbid_proofs::{Checkpoint, LogId, Note, hash::sha256};
 use sunbid_service::{Problem, Setting};
 
-use crate::{mirror::Mirror, trail};
+use crate::{closing, mirror::Mirror, trail};
 
 const PAGE: i32 = 1000;
 
@@ -97,20 +97,14 @@ pub async fn build(
     let mut files = Files::new();
     let mut receipts = Vec::new();
     for (service, scope) in scopes {
-        let log = disclose(
-            mirror, setting, public_log, service, &scope, epoch, &outcome,
-        )
-        .await?;
+        let log = disclose(setting, public_log, service, &scope, epoch, &outcome).await?;
         files.insert(
             format!("logs/{service}.pb"),
             Content::Bytes(log.encode_to_vec()),
         );
     }
     if let Some(intent) = intent {
-        let log = disclose(
-            mirror, setting, public_log, "notice", &intent, epoch, &outcome,
-        )
-        .await?;
+        let log = disclose(setting, public_log, "notice", &intent, epoch, &outcome).await?;
         files.insert(
             "logs/intent.pb".to_owned(),
             Content::Bytes(log.encode_to_vec()),
@@ -287,7 +281,6 @@ async fn events(
 }
 
 async fn disclose(
-    mirror: &Mirror,
     setting: &Setting,
     public_log: &PublicLog,
     service: &'static str,
@@ -329,7 +322,7 @@ async fn disclose(
     let mut proofs = vec![message(&proof)];
     if service == "bid" {
         let closed = closing_size(&entries);
-        proofs.extend(around_closing(mirror, public_log, log, closed, epoch).await?);
+        proofs.extend(around_closing(public_log, log, closed, epoch).await?);
     }
     Ok(DisclosedLog {
         service: service.to_owned(),
@@ -350,31 +343,14 @@ fn closing_size(entries: &[LogEntry]) -> u64 {
 
 /// The first epoch that saw the log closed and the last before it: when what was where.
 async fn around_closing(
-    _: &Mirror,
     public_log: &PublicLog,
     log: LogId,
     closed: u64,
     last: u64,
 ) -> Result<Vec<HeadProof>, Problem> {
-    // Sizes only grow with epochs, so the first one at or after the closing is found by halving.
-    let size_at = async |epoch: u64| -> Result<u64, Problem> {
-        let heads = public_log.heads_at(epoch).await?;
-        Ok(heads
-            .iter()
-            .find(|head| head.log == log)
-            .map_or(0, |head| head.size))
-    };
-    let (mut low, mut high) = (0, last);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if size_at(middle).await? >= closed {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
+    let first = closing::first_epoch_with(public_log, log, closed, last).await?;
     let mut proofs = Vec::new();
-    for epoch in [low.checked_sub(1), Some(low)].into_iter().flatten() {
+    for epoch in [first.checked_sub(1), Some(first)].into_iter().flatten() {
         if epoch == last {
             continue;
         }
@@ -518,22 +494,4 @@ pub async fn document(
         .download_document(request)
         .await?
         .into_inner())
-}
-
-fn message(proof: &sunbid_proofs::HeadProof) -> HeadProof {
-    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    HeadProof {
-        epoch: number(proof.epoch.epoch),
-        head: Some(LogHead {
-            log_id: proof.log.as_bytes().to_vec(),
-            size: number(proof.size),
-            root: proof.root.to_vec(),
-        }),
-        blind: proof.blind.to_vec(),
-        index: number(proof.index),
-        leaves: number(proof.leaves),
-        path: proof.path.iter().map(|hash| hash.to_vec()).collect(),
-        at_us: proof.epoch.at,
-        public_path: proof.inclusion.iter().map(|hash| hash.to_vec()).collect(),
-    }
 }

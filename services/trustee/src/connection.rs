@@ -6,7 +6,6 @@ use std::{sync::Arc, time::Duration};
 use sunbid_certificates::possession;
 use sunbid_contracts::{
     audit::v1::audit_service_client::AuditServiceClient,
-    notice::v1::notice_service_client::NoticeServiceClient,
     opening::v1::opening_service_client::OpeningServiceClient,
     registry::v1::{
         CreateChallengeRequest, GetPlatformRequest, SignInRequest,
@@ -106,26 +105,15 @@ impl Connection {
         )
     }
 
-    pub async fn notice(
-        &self,
-        folder: &Folder,
-    ) -> Result<NoticeServiceClient<SignedChannel>, TrusteeFault> {
-        let token = self.signed_in(folder).await?.token;
-        Ok(
-            NoticeServiceClient::with_interceptor(self.channel.clone(), token)
-                .max_decoding_message_size(LARGEST_MESSAGE),
-        )
-    }
-
     pub async fn audit(
         &self,
         folder: &Folder,
     ) -> Result<AuditServiceClient<SignedChannel>, TrusteeFault> {
         let token = self.signed_in(folder).await?.token;
-        Ok(AuditServiceClient::with_interceptor(
-            self.channel.clone(),
-            token,
-        ))
+        Ok(
+            AuditServiceClient::with_interceptor(self.channel.clone(), token)
+                .max_decoding_message_size(LARGEST_MESSAGE),
+        )
     }
 
     /// Forgets the token: the platform did not take it.

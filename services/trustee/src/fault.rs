@@ -66,6 +66,8 @@ pub enum TrusteeFault {
     TooEarly,
     #[error("the closed bid log differs from what was published in {0}; nothing is signed for it")]
     NotAsPublished(String),
+    #[error("the closed bid log is not what the public log shows: {0}; nothing is signed for it")]
+    NotAsShown(String),
     #[error("too few holders have signed this closing for shares to be given: {0}")]
     NoQuorum(String),
     #[error("a share: {0}")]

@@ -389,14 +389,14 @@ mod tests {
     fn anchors_come_back_as_they_were_saved() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("anchors.json");
-        let kept = AnchorsFile {
-            log_verifier_key: "key".into(),
-            receipt_key: "0a".into(),
-            roots: vec!["-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n".into()],
-            sandbox: true,
-            holders: BTreeMap::from([("code".to_owned(), "07".repeat(32))]),
-        };
-        fs::write(&file, serde_json::to_string(&kept).unwrap()).unwrap();
+        let kept = serde_json::json!({
+            "log_verifier_key": "key",
+            "receipt_key": "0a",
+            "roots": ["-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n"],
+            "sandbox": true,
+            "holders": { "code": "07".repeat(32) },
+        });
+        fs::write(&file, kept.to_string()).unwrap();
         let read = expectations(Some(&file), &[]).unwrap();
         let anchors = read.anchors.unwrap();
         assert_eq!((anchors.receipt_key, anchors.sandbox), (vec![10], true));
