@@ -18,7 +18,6 @@ use sunbid_sealing::{
 };
 
 use sunbid_domain::tender::hash::document_hash;
-use tonic::Code;
 
 use crate::{
     Trustee, TrusteeFault,
@@ -85,24 +84,18 @@ async fn take_part(
     Ok(())
 }
 
-/// A key is made for one document. Where this institution may see the draft, it looks; where it may
-/// not, it looks at the announced tender before anything is opened.
+/// A key is made for one document, which this institution looks at before it says anything, and again
+/// as it was announced before anything is opened.
 async fn require_document(trustee: &Arc<Trustee>, ceremony: &Ceremony) -> Result<(), TrusteeFault> {
     let mut tenders = trustee.connection.tender(&trustee.folder).await?;
     let request = GetTenderRequest {
         name: ceremony.tender.clone(),
     };
-    match tenders.get_tender(request).await {
-        Ok(answer) => {
-            let tender = answer.into_inner().tender.unwrap_or_default();
-            if document_hash(&tender).as_slice() == ceremony.tender_hash {
-                Ok(())
-            } else {
-                Err(TrusteeFault::OtherDocument(ceremony.tender.clone()))
-            }
-        }
-        Err(status) if matches!(status.code(), Code::PermissionDenied | Code::NotFound) => Ok(()),
-        Err(status) => Err(status.into()),
+    let tender = tenders.get_tender(request).await?.into_inner().tender;
+    if document_hash(&tender.unwrap_or_default()).as_slice() == ceremony.tender_hash {
+        Ok(())
+    } else {
+        Err(TrusteeFault::OtherDocument(ceremony.tender.clone()))
     }
 }
 

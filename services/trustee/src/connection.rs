@@ -141,6 +141,12 @@ impl Connection {
         {
             return Err(TrusteeFault::OtherPlatform(platform.origin));
         }
+        if !folder.knows_roots(&platform.roots) {
+            // Said now, while there is time: bids under such a root would not be signed for.
+            tracing::error!(
+                "the platform takes certificates of a root that is not among this institution's; bids that come with them keep it from signing"
+            );
+        }
         let challenge = registry
             .create_challenge(CreateChallengeRequest {})
             .await?

@@ -198,6 +198,12 @@ impl Folder {
         })
     }
 
+    /// Whether all of these roots, DER, are among this institution's own.
+    pub fn knows_roots(&self, roots: &[Vec<u8>]) -> bool {
+        let own = self.roots.ders();
+        roots.iter().all(|root| own.contains(root))
+    }
+
     /// The randomness of a ceremony: made once, so that after a crash every message is the same.
     pub fn ceremony_seed(&self, cid: &[u8]) -> Result<Zeroizing<[u8; 32]>, TrusteeFault> {
         let file = self.tender_file(cid, "seed");

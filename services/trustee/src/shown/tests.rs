@@ -80,7 +80,6 @@ fn opened() -> (i64, Event) {
 fn between() -> Vec<(i64, Event)> {
     let held = BiddingHeld {
         reason: "投诉".into(),
-        ..BiddingHeld::default()
     };
     let released = BiddingReleased {
         new_deadline_us: us(DEADLINE),
