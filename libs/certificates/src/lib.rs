@@ -5,6 +5,7 @@
 pub mod chain;
 pub mod fault;
 pub mod holder;
+pub mod holder_keys;
 pub mod pem;
 pub mod possession;
 pub mod roots;
@@ -17,6 +18,7 @@ pub mod trial;
 pub use chain::verify_chain;
 pub use fault::{CertificateFault, RootsError};
 pub use holder::{Holder, PublicKeyAlgorithm, fingerprint};
+pub use holder_keys::{HolderKeys, HolderKeysFault};
 pub use roots::Roots;
 pub use signature::{SignatureFault, verify_signature};
 pub use signer::{Signer, SignerError};

@@ -65,7 +65,7 @@ impl Registration<'_> {
     }
 }
 
-fn append(message: &mut Vec<u8>, part: &[u8]) {
+pub(crate) fn append(message: &mut Vec<u8>, part: &[u8]) {
     // Requests are bounded far below 4 GiB; a longer part could only fail to verify.
     let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
     message.extend_from_slice(&length.to_be_bytes());

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use sunbid_contracts::audit::v1::HeadProof as Message;
 use sunbid_contracts::tender::v1::Holder;
+use sunbid_domain::opening::head_proof;
 use sunbid_proofs::note::ED25519_COSIGNATURE;
-use sunbid_proofs::{Checkpoint, EpochLeaf, HeadProof, LogId, Note, Verifier, cosignature};
+use sunbid_proofs::{Checkpoint, HeadProof, Note, Verifier, cosignature};
 use sunbid_terms::Instant;
 
 use crate::fault::{Culprit, Fault};
@@ -110,7 +110,7 @@ pub(crate) fn check_proofs(
         .proofs
         .iter()
         .map(|message| {
-            let proof = proof(message).ok_or_else(|| {
+            let proof = head_proof::read(message).ok_or_else(|| {
                 fault(
                     "日志头证明不是规范格式。",
                     "A proof of the log's head is malformed.",
@@ -210,67 +210,4 @@ pub(crate) fn check_around(log: &Log, closed: u64) -> Result<(), Fault> {
             "The proofs around the closing are not of two neighbouring epochs.",
         )),
     }
-}
-
-fn proof(message: &Message) -> Option<HeadProof> {
-    let head = message.head.as_ref()?;
-    let hash = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).ok();
-    let hashes = |all: &[Vec<u8>]| all.iter().map(|one| hash(one)).collect::<Option<Vec<_>>>();
-    let path = hashes(&message.path)?;
-    let (size, root, blind) = (
-        u64::try_from(head.size).ok()?,
-        hash(&head.root)?,
-        hash(&message.blind)?,
-    );
-    let (index, leaves) = (
-        u64::try_from(message.index).ok()?,
-        u64::try_from(message.leaves).ok()?,
-    );
-    let log = LogId::from_slice(&head.log_id)?;
-    let leaf = sunbid_proofs::blinded_leaf(&blind, log, size, &root);
-    // The epoch's root is not carried: it is what the path leads to, and the public path proves it.
-    let epoch = EpochLeaf {
-        epoch: u64::try_from(message.epoch).ok()?,
-        root: climb(leaf, index, leaves, &path)?,
-        at: message.at_us,
-    };
-    let inclusion = hashes(&message.public_path)?;
-    Some(HeadProof {
-        log,
-        size,
-        root,
-        blind,
-        index,
-        leaves,
-        path,
-        epoch,
-        inclusion,
-    })
-}
-
-/// The root that an audit path leads to (RFC 9162, 2.1.3.2).
-fn climb(leaf: [u8; 32], index: u64, size: u64, path: &[[u8; 32]]) -> Option<[u8; 32]> {
-    use sunbid_proofs::merkle::node_hash;
-    let (mut node, mut last) = (index, size.checked_sub(1)?);
-    if index > last {
-        return None;
-    }
-    let mut root = leaf;
-    for sibling in path {
-        if last == 0 {
-            return None;
-        }
-        if node & 1 == 1 || node == last {
-            root = node_hash(sibling, &root);
-            while node & 1 == 0 && node != 0 {
-                node >>= 1;
-                last >>= 1;
-            }
-        } else {
-            root = node_hash(&root, sibling);
-        }
-        node >>= 1;
-        last >>= 1;
-    }
-    (last == 0).then_some(root)
 }

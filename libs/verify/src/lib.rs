@@ -232,22 +232,24 @@ fn check_tender(
         ));
     }
     let ceremony = published.dossier.ceremony.as_ref();
-    let key = tender::check_ceremony(&logs.tender, ceremony, &announced, tally)?;
-    tender::fold(&logs.tender, &logs.tender.entries)?;
-    let followers = notice::followed(&logs.notice, &sources, &mut published, engine, tally)?;
-
     let origin = files
         .log_key
         .name()
         .strip_suffix("/log")
         .unwrap_or(files.log_key.name());
+    let roots = roots(files)?;
+    let trusted = (origin, &roots);
+    let key = tender::check_ceremony(&logs.tender, ceremony, &announced, trusted, tally)?;
+    tender::fold(&logs.tender, &logs.tender.entries)?;
+    let followers = notice::followed(&logs.notice, &sources, &mut published, engine, tally)?;
+
     let bidding = closing::fold(&logs.bid, &announced, &logs.notice, origin, engine, tally)?;
     let closed = match &bidding.ending {
         Ending::Closed(closed) => Some(closed.as_ref()),
         Ending::Ended => None,
     };
     let bids = match closed {
-        Some(closed) => Some(check_closed(files, logs, &published.board, closed, tally)?),
+        Some(closed) => Some(check_closed(&roots, logs, &published.board, closed, tally)?),
         None => None,
     };
     check_receipts(files, logs, expectations, &bidding, closed, tally)?;
@@ -273,9 +275,21 @@ fn check_tender(
     })
 }
 
+/// The certificate roots that the records name; compared with the caller's own where it has any.
+fn roots(files: &Files) -> Result<Roots, Fault> {
+    Roots::new(files.anchors.roots.clone()).map_err(|error| {
+        Fault::platform(
+            "ANCHORS",
+            index::ANCHORS,
+            "根证书无法使用。",
+            format!("The roots cannot be used: {error}."),
+        )
+    })
+}
+
 /// Every bid that opens: envelopes, bundle, certificate at the time it was taken, signature.
 fn check_closed(
-    files: &Files,
+    roots: &Roots,
     logs: &Logs,
     board: &sunbid_domain::notice::Board,
     closed: &ClosedBids,
@@ -291,20 +305,12 @@ fn check_closed(
         ));
     }
     checkpoint::check_around(&logs.bid, closed.head.size.unsigned_abs())?;
-    let roots = Roots::new(files.anchors.roots.clone()).map_err(|error| {
-        Fault::platform(
-            "ANCHORS",
-            index::ANCHORS,
-            "根证书无法使用。",
-            format!("The roots cannot be used: {error}."),
-        )
-    })?;
     let supplier = |certificate: &[u8],
                     intermediates: &[Vec<u8>],
                     message: &[u8],
                     signature: &[u8],
                     at: Instant| {
-        let holder = verify_chain(certificate, intermediates, &roots, at)
+        let holder = verify_chain(certificate, intermediates, roots, at)
             .map_err(|fault| fault.to_string())?;
         verify_signature(certificate, message, signature).map_err(|fault| fault.to_string())?;
         Ok(Supplier {

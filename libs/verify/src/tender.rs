@@ -1,10 +1,11 @@
 //! The tender's own log: its state is the fold of its records, its key the one that its holders
 //! made together and rehearsed, for exactly the document that was announced.
 
+use sunbid_certificates::Roots;
 use sunbid_contracts::tender::v1::{Ceremony, CeremonyState, Holder, Tender};
 use sunbid_domain::Aggregate;
 use sunbid_domain::tender::ceremony::{self, RecordError};
-use sunbid_domain::tender::{Dossier, hash};
+use sunbid_domain::tender::{Dossier, hash, vouched};
 use sunbid_sealing::TenderKey;
 
 use crate::fault::{Culprit, Fault};
@@ -68,6 +69,7 @@ pub(crate) fn check_ceremony(
     log: &Log,
     ceremony: Option<&Ceremony>,
     announced: &Tender,
+    (origin, roots): (&str, &Roots),
     tally: &mut Tally,
 ) -> Result<TenderKey, Fault> {
     let fault = |zh: &str, en: &str| Fault::platform("CEREMONY", log.path.clone(), zh, en);
@@ -112,6 +114,24 @@ pub(crate) fn check_ceremony(
             "The key announced is not the one that the ceremony made.",
         ));
     }
+    vouched::check(ceremony, origin, roots).map_err(|unvouched| {
+        Fault::platform(
+            "HOLDER_EVIDENCE",
+            log.path.clone(),
+            format!(
+                "持有机构{}（{}）的密钥未能证明属于该机构：{}",
+                unvouched.display_name,
+                unvouched.organization,
+                unvouched.cause.zh()
+            ),
+            format!("{unvouched}."),
+        )
+    })?;
+    tally.add(
+        "持有机构以其证书对自己密钥的签名",
+        "holders' keys signed for by their own certificates",
+        ceremony.holders.len(),
+    );
     tally.add(
         "密钥仪式消息（含全部持有机构的证书与演练）",
         "ceremony messages, with all holders' certificates and rehearsal",

@@ -15,12 +15,12 @@ use sunbid_contracts::{
     opening::v1::{CheckedIn, ClosingSigned, OpeningRecordPublished},
     tender::v1::{DownloadDocumentRequest, GetTenderRequest},
 };
-use sunbid_domain::{Event, Refusal};
+use sunbid_domain::{Event, Refusal, opening::head_proof::message};
 use sunbid_journal::{PublicLog, PublicLogError};
 use sunbid_proofs::{Checkpoint, LogId, Note, hash::sha256};
 use sunbid_service::{Problem, Setting};
 
-use crate::{mirror::Mirror, trail};
+use crate::{closing, mirror::Mirror, trail};
 
 const PAGE: i32 = 1000;
 
@@ -44,6 +44,9 @@ struct Outcome {
     opened: BTreeSet<i64>,
     /// Organisations whose bids were opened.
     bidders: BTreeSet<String>,
+    /// The log that says how the tender ended, and how many records of it that takes. A checkpoint
+    /// that shows fewer shows a tender that goes on.
+    told: (&'static str, u64),
 }
 
 /// Builds the disclosure of a finished tender at the newest checkpoint that enough of its holders
@@ -93,24 +96,24 @@ pub async fn build(
         .collect::<Vec<_>>();
     let (note, checkpoint) = witnessed(public_log, &holders, threshold).await?;
     let epoch = checkpoint.size.saturating_sub(1);
+    let (service, records) = outcome.told;
+    let log = LogId::of(service, tender);
+    let shown = public_log.head_proof(log, epoch, checkpoint.size).await?;
+    if shown.is_none_or(|proof| proof.size < records) {
+        return Err(not_witnessed());
+    }
 
     let mut files = Files::new();
     let mut receipts = Vec::new();
     for (service, scope) in scopes {
-        let log = disclose(
-            mirror, setting, public_log, service, &scope, epoch, &outcome,
-        )
-        .await?;
+        let log = disclose(setting, public_log, service, &scope, epoch, &outcome).await?;
         files.insert(
             format!("logs/{service}.pb"),
             Content::Bytes(log.encode_to_vec()),
         );
     }
     if let Some(intent) = intent {
-        let log = disclose(
-            mirror, setting, public_log, "notice", &intent, epoch, &outcome,
-        )
-        .await?;
+        let log = disclose(setting, public_log, "notice", &intent, epoch, &outcome).await?;
         files.insert(
             "logs/intent.pb".to_owned(),
             Content::Bytes(log.encode_to_vec()),
@@ -183,11 +186,15 @@ async fn witnessed(
             return Ok((note, checkpoint));
         }
     }
-    Err(Problem::Refused(Refusal::state(
+    Err(not_witnessed())
+}
+
+fn not_witnessed() -> Problem {
+    Problem::Refused(Refusal::state(
         "NOT_WITNESSED",
         "公开日志的最新检查点尚未获得足够的见证签名，请稍候再试。",
         "Not enough holders have witnessed a recent checkpoint yet; please retry shortly.",
-    )))
+    ))
 }
 
 fn cosigned_by(note: &Note, key: &[u8]) -> bool {
@@ -215,6 +222,7 @@ async fn outcome(
     let mut outcome = Outcome {
         opened: BTreeSet::new(),
         bidders: BTreeSet::new(),
+        told: ("bid", 0),
     };
     let mut submitted: BTreeMap<i64, Bid> = BTreeMap::new();
     let (mut closed, mut ended) = (None, false);
@@ -225,7 +233,10 @@ async fn outcome(
         if let Some(event) = event.read::<BiddingClosed>()? {
             closed = Some(event);
         }
-        ended |= event.is::<BiddingEnded>();
+        if event.is::<BiddingEnded>() {
+            ended = true;
+            outcome.told = ("bid", records_to(seq));
+        }
     }
     if ended {
         return Ok(Some(outcome));
@@ -236,18 +247,21 @@ async fn outcome(
     let opening = events(setting, "opening", tender).await?;
     if closed.lots.iter().all(|lot| !lot.opens) {
         // Finished once enough holders have signed that nothing is to be opened.
-        let signed = opening
+        let mut signed = opening
             .iter()
-            .filter(|(_, event)| event.is::<ClosingSigned>())
-            .count();
-        return Ok((signed >= threshold).then_some(outcome));
+            .filter(|(_, event)| event.is::<ClosingSigned>());
+        return Ok(signed.nth(threshold.saturating_sub(1)).map(|(seq, _)| {
+            outcome.told = ("opening", records_to(*seq));
+            outcome
+        }));
     }
     let announced = opening
         .iter()
-        .any(|(_, event)| event.is::<OpeningRecordPublished>());
-    if !announced {
+        .find(|(_, event)| event.is::<OpeningRecordPublished>());
+    let Some((seq, _)) = announced else {
         return Ok(None);
-    }
+    };
+    outcome.told = ("opening", records_to(*seq));
     for entry in &closed.entries {
         if entry.status() == sunbid_contracts::bid::v1::ClosingStatus::Live
             && let Some(bid) = submitted.get(&entry.seq)
@@ -257,6 +271,11 @@ async fn outcome(
         }
     }
     Ok(Some(outcome))
+}
+
+/// How many records a log has up to this one.
+fn records_to(seq: i64) -> u64 {
+    u64::try_from(seq).map_or(u64::MAX, |seq| seq + 1)
 }
 
 async fn events(
@@ -287,7 +306,6 @@ async fn events(
 }
 
 async fn disclose(
-    mirror: &Mirror,
     setting: &Setting,
     public_log: &PublicLog,
     service: &'static str,
@@ -329,7 +347,7 @@ async fn disclose(
     let mut proofs = vec![message(&proof)];
     if service == "bid" {
         let closed = closing_size(&entries);
-        proofs.extend(around_closing(mirror, public_log, log, closed, epoch).await?);
+        proofs.extend(around_closing(public_log, log, closed, epoch).await?);
     }
     Ok(DisclosedLog {
         service: service.to_owned(),
@@ -350,31 +368,14 @@ fn closing_size(entries: &[LogEntry]) -> u64 {
 
 /// The first epoch that saw the log closed and the last before it: when what was where.
 async fn around_closing(
-    _: &Mirror,
     public_log: &PublicLog,
     log: LogId,
     closed: u64,
     last: u64,
 ) -> Result<Vec<HeadProof>, Problem> {
-    // Sizes only grow with epochs, so the first one at or after the closing is found by halving.
-    let size_at = async |epoch: u64| -> Result<u64, Problem> {
-        let heads = public_log.heads_at(epoch).await?;
-        Ok(heads
-            .iter()
-            .find(|head| head.log == log)
-            .map_or(0, |head| head.size))
-    };
-    let (mut low, mut high) = (0, last);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if size_at(middle).await? >= closed {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
+    let first = closing::first_epoch_with(public_log, log, closed, last).await?;
     let mut proofs = Vec::new();
-    for epoch in [low.checked_sub(1), Some(low)].into_iter().flatten() {
+    for epoch in [first.checked_sub(1), Some(first)].into_iter().flatten() {
         if epoch == last {
             continue;
         }
@@ -518,22 +519,4 @@ pub async fn document(
         .download_document(request)
         .await?
         .into_inner())
-}
-
-fn message(proof: &sunbid_proofs::HeadProof) -> HeadProof {
-    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    HeadProof {
-        epoch: number(proof.epoch.epoch),
-        head: Some(LogHead {
-            log_id: proof.log.as_bytes().to_vec(),
-            size: number(proof.size),
-            root: proof.root.to_vec(),
-        }),
-        blind: proof.blind.to_vec(),
-        index: number(proof.index),
-        leaves: number(proof.leaves),
-        path: proof.path.iter().map(|hash| hash.to_vec()).collect(),
-        at_us: proof.epoch.at,
-        public_path: proof.inclusion.iter().map(|hash| hash.to_vec()).collect(),
-    }
 }

@@ -1,13 +1,17 @@
-//! One leaf of the public log per epoch, busy or idle: neither activity nor its absence shows.
+//! One leaf of the public log per epoch, busy or idle: neither activity nor its absence shows. The
+//! closing of a tender's bidding, which everybody knows the time of, may have an epoch of its own.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use sunbid_journal::PublicLog;
-use sunbid_proofs::Hash;
+use sunbid_proofs::{Hash, LogId};
 use sunbid_service::{Problem, Setting};
-use tokio::{sync::watch, time::MissedTickBehavior};
+use tokio::{
+    sync::{Mutex, watch},
+    time::MissedTickBehavior,
+};
 
-use crate::mirror::Mirror;
+use crate::{closing, mirror::Mirror};
 
 /// Makes the epochs.
 pub struct Epochs {
@@ -17,11 +21,13 @@ pub struct Epochs {
     pub every: Duration,
     /// Size of the public log, told to watchers.
     pub made: watch::Sender<u64>,
+    /// Held while an epoch is made: there is one maker at a time.
+    pub making: Mutex<()>,
 }
 
 impl Epochs {
     /// Makes one epoch after another until the process stops.
-    pub async fn run(self) {
+    pub async fn run(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -40,6 +46,25 @@ impl Epochs {
 
     async fn epoch(&self) -> Result<(), Problem> {
         self.mirror.catch_up().await?;
+        let _making = self.making.lock().await;
+        self.seal().await
+    }
+
+    /// The size of the public log once its last epoch sees `records` records of a log; an epoch is
+    /// made now where the last does not. The log must have been verified that far.
+    pub async fn covering(&self, log: LogId, records: u64) -> Result<u64, Problem> {
+        let _making = self.making.lock().await;
+        let size = self.public_log.size().await?;
+        if let Some(last) = size.checked_sub(1)
+            && closing::size_in(&self.public_log, log, last).await? >= records
+        {
+            return Ok(size);
+        }
+        self.seal().await?;
+        Ok(self.public_log.size().await?)
+    }
+
+    async fn seal(&self) -> Result<(), Problem> {
         let heads = self.mirror.heads().await;
         let next = self.public_log.size().await?;
         self.public_log

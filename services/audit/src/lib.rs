@@ -2,6 +2,7 @@
 //! serves its proofs, shows supervisors a tender's whole trail, and discloses finished tenders.
 //! Writes nothing but its own findings; what it cannot verify it names.
 
+mod closing;
 mod disclosure;
 mod epochs;
 mod mirror;
@@ -58,23 +59,26 @@ pub async fn start(setting: Setting, settings: AuditSettings) -> Result<Started,
         .map_err(|problem| fault(format!("{problem:?}")))?;
     let mirror = Arc::new(mirror);
     let made = tokio::sync::watch::Sender::new(0);
-    let audit = rpc::Audit {
+    let watched = made.subscribe();
+    let epochs = Arc::new(epochs::Epochs {
         mirror: mirror.clone(),
         public_log: public_log.clone(),
         setting: setting.clone(),
-        made: made.subscribe(),
+        every: settings.epoch,
+        made,
+        making: tokio::sync::Mutex::default(),
+    });
+    let audit = rpc::Audit {
+        epochs: epochs.clone(),
+        mirror,
+        public_log,
+        setting: setting.clone(),
+        made: watched,
         witnessed_file,
         pages: Arc::new(setting.pages(SERVICE)?),
     };
     let mut tasks = JoinSet::new();
-    let maker = epochs::Epochs {
-        mirror,
-        public_log,
-        setting,
-        every: settings.epoch,
-        made,
-    };
-    tasks.spawn(maker.run());
+    tasks.spawn(epochs.run());
     Ok(Started {
         name: SERVICE,
         journal,

@@ -120,6 +120,28 @@ impl Mirror {
         Ok(())
     }
 
+    /// Reads and verifies whatever is new in one log, for who cannot wait for all of them.
+    pub async fn catch_up_on(&self, service: &str, scope: &str) -> Result<(), Problem> {
+        let Some(service) = self.services.iter().find(|known| **known == service) else {
+            return Ok(());
+        };
+        let log = LogId::of(service, scope);
+        let mut state = self.state.lock().await;
+        let verified = state.logs.get(&(*service, log)).map_or(0, |log| log.size);
+        // Asked for the head; the records are read as they are verified.
+        let request = ReadLogRequest {
+            service: (*service).to_owned(),
+            log_id: log.as_bytes().to_vec(),
+            from_seq: i64::try_from(verified).unwrap_or(i64::MAX),
+            limit: 1,
+        };
+        let mut logs = self.setting.peers.logs();
+        match logs.read_log(request).await?.into_inner().head {
+            Some(head) => self.verify_log(service, &head, &mut state).await,
+            None => Ok(()),
+        }
+    }
+
     /// Heads of all logs as verified: what an epoch commits to.
     pub async fn heads(&self) -> Vec<LogHead> {
         let state = self.state.lock().await;

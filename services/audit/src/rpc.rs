@@ -17,7 +17,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use crate::{disclosure, epochs, mirror::Mirror, secrecy, store, trail};
+use crate::{
+    disclosure,
+    epochs::{self, Epochs},
+    mirror::Mirror,
+    secrecy, store, trail,
+};
 
 const CHUNK: usize = 1 << 20;
 
@@ -30,6 +35,7 @@ pub struct Audit {
     pub mirror: Arc<Mirror>,
     pub public_log: PublicLog,
     pub setting: Setting,
+    pub epochs: Arc<Epochs>,
     /// Size of the public log, whenever an epoch is made.
     pub made: watch::Receiver<u64>,
     pub witnessed_file: PathBuf,
@@ -365,6 +371,22 @@ impl AuditService for Audit {
         answer
             .await
             .map(|()| Response::new(AddCosignatureResponse {}))
+            .map_err(|problem| problem.into_status(language))
+    }
+
+    async fn prove_closing(
+        &self,
+        request: Request<ProveClosingRequest>,
+    ) -> Result<Response<ProveClosingResponse>, Status> {
+        let language = Language::of(request.metadata());
+        let answer = async {
+            let caller = Caller::of(&request)?;
+            self.prove_closing_to(&caller, &request.get_ref().tender)
+                .await
+        };
+        answer
+            .await
+            .map(Response::new)
             .map_err(|problem| problem.into_status(language))
     }
 

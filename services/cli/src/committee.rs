@@ -1,12 +1,15 @@
-//! Whom a bid is sealed to: the tender's key is recomputed from the ceremony's signed messages before
-//! anything is sealed to it. A key that the platform merely states is never used.
+//! Whom a bid is sealed to: the tender's key is recomputed from the ceremony's signed messages, and
+//! every holder must have signed for its own keys with its certificate, before anything is sealed. A
+//! key or a holder that the platform merely states is never used.
 
-use anyhow::{Context as _, ensure};
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, bail, ensure};
 use sunbid_contracts::{
     notice::v1::{ListNoticesRequest, NoticeKind},
-    tender::v1::{Ceremony, GetCeremonyRequest, Tender},
+    tender::v1::{Ceremony, GetCeremonyRequest, Holder, Tender},
 };
-use sunbid_domain::tender::{ceremony, hash::document_hash};
+use sunbid_domain::tender::{ceremony, hash::document_hash, vouched};
 
 use crate::{connection::Connection, output::Output};
 
@@ -23,6 +26,21 @@ pub async fn checked(connection: &Connection, tender: &Tender) -> anyhow::Result
         .ceremony;
     let found = found.context("the tender has no key ceremony")?;
     let key = ceremony::verify(&found).context("the key ceremony does not verify; seal nothing")?;
+    let anchors = connection.anchors()?;
+    vouched::check(&found, anchors.origin()?, &anchors.roots()?).context("seal nothing")?;
+    let known = &anchors.holders;
+    if let Some(other) = found
+        .holders
+        .iter()
+        .find(|one| !known.is_empty() && !is_known(known, one))
+    {
+        bail!(
+            "the key of holder {}, {} ({}), is not the one pinned in the profile; seal nothing",
+            other.index,
+            other.display_name,
+            other.organization
+        );
+    }
     ensure!(
         found.tender == tender.name
             && key.id().as_slice() == tender.key_id
@@ -54,6 +72,13 @@ pub async fn checked(connection: &Connection, tender: &Tender) -> anyhow::Result
     Ok(found)
 }
 
+/// Whether a holder's key is the one that was pinned for its credit code.
+fn is_known(known: &BTreeMap<String, [u8; 32]>, holder: &Holder) -> bool {
+    let code = holder.organization.strip_prefix("organizations/");
+    let key = code.and_then(|code| known.get(code));
+    key.is_some_and(|key| key.as_slice() == holder.identity_key)
+}
+
 /// The institutions whose agreement opens a bid, for the supplier to recognise and compare.
 pub fn show(ceremony: &Ceremony, output: Output) -> String {
     let mut text = format!(
@@ -74,8 +99,8 @@ pub fn show(ceremony: &Ceremony, output: Output) -> String {
         ));
     }
     text.push_str(output.say(
-        "\n请与各机构公布的公钥核对：少于上述门限的机构合谋不能提前开标，达到门限则可以。",
-        "\nCompare these keys with what the institutions publish: fewer than that many cannot open early, that many can.",
+        "\n上述公钥均由各机构以其数字证书签名确认：少于上述门限的机构合谋不能提前开标，达到门限则可以。",
+        "\nEach institution has signed for its key with its certificate: fewer than that many cannot open early, that many can.",
     ));
     text
 }

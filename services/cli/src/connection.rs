@@ -29,7 +29,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::profile::Profile;
+use crate::{anchors::Anchors, profile::Profile};
 
 /// Largest answer taken, bytes.
 const LARGEST_MESSAGE: usize = 32 * 1024 * 1024;
@@ -69,7 +69,10 @@ impl Interceptor for Marks {
 pub struct Connection {
     channel: Channel,
     marks: Marks,
+    english: bool,
     profile: Option<Arc<Profile>>,
+    /// What the platform was found to be when it was signed in to.
+    anchors: Option<Arc<Anchors>>,
     subject: Option<Subject>,
     expire_us: i64,
 }
@@ -106,7 +109,9 @@ impl Connection {
                 language: MetadataValue::from_static(language),
                 token: Arc::default(),
             },
+            english,
             profile: None,
+            anchors: None,
             subject: None,
             expire_us: 0,
         })
@@ -125,7 +130,7 @@ impl Connection {
         let profile = self.profile.clone().context("nobody is signed in")?;
         // A token that has ended must not stand in the way of getting a new one.
         *self.marks.locked() = None;
-        let origin = self.platform().await?.origin;
+        let origin = self.meet(&profile).await?.origin()?.to_owned();
         let mut registry = self.registry();
         let challenge = registry
             .create_challenge(CreateChallengeRequest {})
@@ -155,6 +160,36 @@ impl Connection {
     /// The authorization that its calls carry, once signed in.
     pub fn authorization(&self) -> Option<MetadataValue<Ascii>> {
         self.marks.locked().clone()
+    }
+
+    /// What the platform must be, if it is; a profile that never met one pins it now and says so.
+    /// Nothing is signed for a platform that is another.
+    pub async fn meet(&mut self, profile: &Profile) -> anyhow::Result<Arc<Anchors>> {
+        let platform = self.platform().await?;
+        if let Some(known) = &self.anchors {
+            known.require(&platform)?;
+            return Ok(known.clone());
+        }
+        let anchors = match &profile.anchors {
+            Some(pinned) => {
+                pinned.require(&platform)?;
+                pinned.clone()
+            }
+            None => {
+                let found = Anchors::of(&platform)?;
+                found.check()?;
+                profile.pin(&found)?;
+                // Beside the answer, which scripts read.
+                eprintln!("{}", found.show(self.english));
+                found
+            }
+        };
+        Ok(self.anchors.insert(Arc::new(anchors)).clone())
+    }
+
+    /// What the platform is known by.
+    pub fn anchors(&self) -> anyhow::Result<&Anchors> {
+        self.anchors.as_deref().context("nobody is signed in")
     }
 
     /// Who is signed in.

@@ -2,6 +2,7 @@
 //! trustee daemon, the bank simulator, the verifier and the demonstration. A library, so that
 //! whole-platform tests and the load driver go through the same doors as people do.
 
+pub mod anchors;
 pub mod commands;
 pub mod committee;
 pub mod connection;

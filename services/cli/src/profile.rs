@@ -10,6 +10,11 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use sunbid_certificates::{Signer, pem};
 
+use crate::anchors::Anchors;
+
+/// The platform's keys and roots within a profile's folder.
+const ANCHORS: &str = "anchors.json";
+
 /// Settings of a profile, `profile.toml` in its folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +36,8 @@ pub struct Profile {
     pub intermediates: Vec<Vec<u8>>,
     pub signer: Signer,
     pub folder: PathBuf,
+    /// What the platform must be; pinned at first use where the profile was made without.
+    pub anchors: Option<Anchors>,
 }
 
 /// Where profiles are kept unless a folder is named: `$SUNBID_HOME` or `~/.sunbid`.
@@ -73,21 +80,35 @@ impl Profile {
         }
         let certificate = certificates.remove(0);
         let signer = Signer::from_pem(&read(&settings.key)?)?;
+        let pinned = folder.join(ANCHORS);
+        let anchors = if pinned.exists() {
+            Some(Anchors::read(&pinned)?)
+        } else {
+            None
+        };
         Ok(Self {
             endpoint: settings.endpoint,
             certificate,
             intermediates: certificates,
             signer,
             folder,
+            anchors,
         })
     }
 
-    /// Makes a profile's folder from PEM texts; its key can be read by its owner alone.
+    /// Keeps what the platform is known by from now on.
+    pub fn pin(&self, anchors: &Anchors) -> anyhow::Result<()> {
+        anchors.write(&self.folder.join(ANCHORS))
+    }
+
+    /// Makes a profile's folder from PEM texts; its key can be read by its owner alone. Without
+    /// anchors the platform is taken at its word at first use.
     pub fn write(
         folder: &Path,
         endpoint: &str,
         certificates_pem: &str,
         key_pem: &str,
+        anchors: Option<&Anchors>,
     ) -> anyhow::Result<()> {
         use std::os::unix::fs::OpenOptionsExt;
         if folder.join("profile.toml").exists() {
@@ -103,6 +124,9 @@ impl Profile {
             .mode(0o600)
             .open(folder.join("key.pem"))?;
         std::io::Write::write_all(&mut key, key_pem.as_bytes())?;
+        if let Some(anchors) = anchors {
+            anchors.write(&folder.join(ANCHORS))?;
+        }
         let settings = Settings {
             endpoint: endpoint.to_owned(),
             certificate: "certificate.pem".into(),

@@ -84,6 +84,7 @@ async fn enrol_first(
         basic_account: String::new(),
         identity_key: Vec::new(),
         encryption_key: Vec::new(),
+        key_evidence: None,
         subject_display_name: holder.common_name.clone(),
     };
     let credential = credential::of(holder, certificate, intermediates);

@@ -41,6 +41,7 @@ impl Registry {
         )?;
         // Asked only if this is no repeat: a repeat may come after the challenge has ended.
         let proven = self.proven(&request, now);
+        let evidence = credential::key_evidence(&request, &self.origin, &self.roots, now);
         let organization = organization_name(&credential.credit_code);
         let subject = subject_name(&organization, &credential.fingerprint);
         let (own, first) = (organization_stream(), subject_stream(&subject));
@@ -53,16 +54,18 @@ impl Registry {
             &request,
         )?
         .reading(&[own, first]);
-        let registration = Registration {
+        let mut registration = Registration {
             display_name: request.display_name,
             kinds: request.kinds,
             basic_account: request.basic_account,
             identity_key: request.identity_key,
             encryption_key: request.encryption_key,
+            key_evidence: None,
             subject_display_name: request.subject_display_name,
         };
         let done = commit(&self.journal, step, move |view| {
             proven?;
+            registration.key_evidence = evidence?;
             let state: OrganizationState = load(view, own)?;
             let enrolment = state.register(&registration, &credential, view.now)?;
             let reply = RegisterOrganizationResponse {
@@ -236,7 +239,10 @@ impl Registry {
         Ok(ListOrganizationsResponse {
             organizations: found
                 .into_iter()
-                .map(|organization| shown_to(caller, organization))
+                .map(|organization| Organization {
+                    key_evidence: None,
+                    ..shown_to(caller, organization)
+                })
                 .collect(),
             next_page_token,
         })

@@ -600,3 +600,32 @@ async fn states_are_the_fold_of_their_records() {
     }
     assert_eq!(checked, 2);
 }
+
+/// A holder's keys are its institution's own word, and that word is handed on whole.
+#[tokio::test]
+async fn a_holder_signs_for_its_keys() {
+    let house = House::build().await;
+    let trustee = house.issue(TRUSTEE);
+    let request = async || registration(&trustee, Kind::Trustee, house.challenge().await);
+    let refused = async |request: pb::RegisterOrganizationRequest| {
+        let answer = house.client().register_organization(request).await;
+        why(&answer.unwrap_err())
+    };
+    let mut unsigned = request().await;
+    (unsigned.keys_signature, unsigned.keys_signed_time_us) = (Vec::new(), 0);
+    assert_eq!(refused(unsigned).await, "keys_signature");
+    let mut by_another = request().await;
+    let stranger = house.issue(SUPPLIER);
+    sign_keys(&mut by_another, &stranger, start_of_time());
+    assert_eq!(refused(by_another).await, "keys_signature");
+    let mut long_ago = request().await;
+    sign_keys(&mut long_ago, &trustee, start_of_time().plus_seconds(-3601));
+    assert_eq!(refused(long_ago).await, "keys_signed_time_us");
+
+    let good = request().await;
+    let answer = house.client().register_organization(good.clone()).await;
+    let organization = answer.unwrap().into_inner().organization.unwrap();
+    let evidence = organization.key_evidence.unwrap();
+    assert_eq!(evidence.certificate, good.certificate);
+    assert_eq!(evidence.signature, good.keys_signature);
+}

@@ -5,7 +5,9 @@ use std::{pin::Pin, sync::Arc};
 use futures_util::{Stream, stream};
 use ring::rand::{SecureRandom, SystemRandom};
 use sunbid_contracts::{
-    registry::v1::{GetOrganizationRequest, OrganizationKind, OrganizationState, Role},
+    registry::v1::{
+        GetOrganizationRequest, ListOrganizationsRequest, OrganizationKind, OrganizationState, Role,
+    },
     tender::v1::{
         Ceremony, GetCeremonyRequest, GetCeremonyResponse, Holder, PostCeremonyMessageRequest,
         PostCeremonyMessageResponse, StartCeremonyRequest, StartCeremonyResponse,
@@ -16,8 +18,9 @@ use sunbid_domain::{
     Refusal,
     tender::{
         aggregate::is_public,
-        ceremony::{self, MOST_HOLDERS, waits_for},
-        rounds,
+        ceremony::waits_for,
+        committee::{self, Committee, MOST_HOLDERS},
+        rounds, vouched,
     },
 };
 use sunbid_sealing::OsRng;
@@ -63,7 +66,9 @@ impl Tenders {
             )
             .into());
         }
-        let holders = self.holders(&request.holders).await?;
+        let committee = self
+            .committee(&request.holders, request.threshold, &tender.purchaser)
+            .await?;
         let intent = self.intent(&tender.intent).await?;
         let mut nonce = [0; 32];
         SystemRandom::new()
@@ -75,7 +80,7 @@ impl Tenders {
                 step,
                 move |before, view| {
                     let own = caller.organization();
-                    let events = ceremony::start(before, own, holders, request.threshold, nonce)?;
+                    let events = committee::start(before, own, committee, nonce)?;
                     let tender = before.tender.clone().unwrap_or_default();
                     let verdicts = judged(&rules, &tender, intent.as_ref(), view.now)?;
                     Ok(Change { events, verdicts })
@@ -88,10 +93,16 @@ impl Tenders {
         Ok(done.reply)
     }
 
-    /// The institutions with the keys the registry has of them; every wrong one is named at once.
-    async fn holders(&self, organizations: &[String]) -> Result<Vec<Holder>, Problem> {
+    /// The institutions with the keys the registry has of them and their own signatures over these;
+    /// every wrong one is named at once.
+    async fn committee(
+        &self,
+        organizations: &[String],
+        threshold: i32,
+        purchaser: &str,
+    ) -> Result<Committee, Problem> {
         let mut check = sunbid_domain::refusal::FieldCheck::new();
-        let mut holders = Vec::new();
+        let (mut holders, mut evidence) = (Vec::new(), Vec::new());
         for (at, name) in organizations.iter().enumerate().take(MOST_HOLDERS + 1) {
             let field = format!("holders[{at}]");
             if names::check_organization(name, &field).is_err() {
@@ -120,20 +131,52 @@ impl Tenders {
                 && found.kinds().any(|kind| kind == OrganizationKind::Trustee);
             check.require(
                 able,
-                field,
+                field.clone(),
                 format!("{name}不是已登记且有效的密钥持有机构。"),
                 format!("{name} is no active institution that holds keys."),
             );
-            holders.push(Holder {
+            let holder = Holder {
                 index: i32::try_from(at + 1).unwrap_or(i32::MAX),
                 organization: name.clone(),
                 display_name: found.display_name,
                 identity_key: found.identity_key,
                 encryption_key: found.encryption_key,
-            });
+            };
+            let signed = found.key_evidence;
+            let vouched =
+                vouched::check_holder(&holder, signed.as_ref(), &self.origin, &self.roots);
+            if let (true, Err(cause)) = (able, vouched) {
+                check.require(
+                    false,
+                    field,
+                    cause.zh(),
+                    format!("cannot hold keys: {cause}."),
+                );
+            }
+            holders.push(holder);
+            evidence.push(signed.unwrap_or_default());
         }
         check.finish()?;
-        Ok(holders)
+        Ok(Committee {
+            holders,
+            evidence,
+            threshold,
+            others: self.active_trustees_but(purchaser).await?,
+        })
+    }
+
+    /// How many institutions could hold keys, the purchaser not counted; as many as make no
+    /// difference are not counted any more.
+    async fn active_trustees_but(&self, purchaser: &str) -> Result<usize, Problem> {
+        let asked = ListOrganizationsRequest {
+            page_size: i32::try_from(MOST_HOLDERS + 1).unwrap_or(i32::MAX),
+            state: OrganizationState::Active as i32,
+            kind: OrganizationKind::Trustee as i32,
+            ..ListOrganizationsRequest::default()
+        };
+        let found = self.peers.registry().list_organizations(asked).await?;
+        let found = found.into_inner().organizations;
+        Ok(found.iter().filter(|one| one.name != purchaser).count())
     }
 
     pub async fn ceremony(

@@ -51,6 +51,8 @@ pub async fn start(setting: Setting) -> Result<Started, StartError> {
         shutdown: setting.shutdown.clone(),
         pages,
         files,
+        roots: setting.roots.clone(),
+        origin: setting.origin.clone(),
     });
     let tasks = follow::start(&tenders);
     let service = rpc::Rpc { tenders };

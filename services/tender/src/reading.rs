@@ -4,7 +4,8 @@
 use sunbid_contracts::{
     registry::v1::Role,
     tender::v1::{
-        GetTenderRequest, GetTenderResponse, ListTendersRequest, ListTendersResponse, Tender,
+        GetTenderRequest, GetTenderResponse, Holder, ListTendersRequest, ListTendersResponse,
+        Tender, TenderState,
     },
 };
 use sunbid_domain::{Refusal, tender::aggregate::is_public};
@@ -19,7 +20,15 @@ pub fn may_see(caller: Option<&Caller>, tender: &Tender) -> bool {
             caller.is_service()
                 || caller.has(Role::Supervisor)
                 || caller.acts_for(&tender.purchaser).is_ok()
+                || makes_its_key(caller, tender)
         })
+}
+
+/// An institution sees what it makes a key for, from the invitation on.
+fn makes_its_key(caller: &Caller, tender: &Tender) -> bool {
+    let invited = matches!(tender.state(), TenderState::Ceremony | TenderState::Ready);
+    let own = |holder: &Holder| holder.organization == caller.organization();
+    invited && caller.has(Role::Trustee) && tender.holders.iter().any(own)
 }
 
 impl Tenders {

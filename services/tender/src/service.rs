@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use prost::Message;
+use sunbid_certificates::Roots;
 use sunbid_contracts::{
     common::v1::Verdict,
     notice::v1::{GetIntentRequest, Intent},
@@ -34,6 +35,10 @@ pub struct Tenders {
     pub shutdown: CancellationToken,
     pub pages: Pages,
     pub files: Documents,
+    /// Roots of institutions' certificates.
+    pub roots: Arc<Roots>,
+    /// The platform's name in what institutions sign.
+    pub origin: String,
 }
 
 /// The one stream of a tender's log.

@@ -11,13 +11,13 @@ use sunbid_domain::tender::ceremony::{
     CERTIFICATE, COMMITMENT, PACKAGE, REHEARSAL, SHARES, messages, posted_certificate,
     posted_message, posted_rehearsal, rehearsal, tender_key, terms, waits_for,
 };
+use sunbid_domain::tender::vouched;
 use sunbid_sealing::{
     OsRng,
     ceremony::{Outcome, answer_canary, join},
 };
 
 use sunbid_domain::tender::hash::document_hash;
-use tonic::Code;
 
 use crate::{
     Trustee, TrusteeFault,
@@ -84,24 +84,18 @@ async fn take_part(
     Ok(())
 }
 
-/// A key is made for one document. Where this institution may see the draft, it looks; where it may
-/// not, it looks at the announced tender before anything is opened.
+/// A key is made for one document, which this institution looks at before it says anything, and again
+/// as it was announced before anything is opened.
 async fn require_document(trustee: &Arc<Trustee>, ceremony: &Ceremony) -> Result<(), TrusteeFault> {
     let mut tenders = trustee.connection.tender(&trustee.folder).await?;
     let request = GetTenderRequest {
         name: ceremony.tender.clone(),
     };
-    match tenders.get_tender(request).await {
-        Ok(answer) => {
-            let tender = answer.into_inner().tender.unwrap_or_default();
-            if document_hash(&tender).as_slice() == ceremony.tender_hash {
-                Ok(())
-            } else {
-                Err(TrusteeFault::OtherDocument(ceremony.tender.clone()))
-            }
-        }
-        Err(status) if matches!(status.code(), Code::PermissionDenied | Code::NotFound) => Ok(()),
-        Err(status) => Err(status.into()),
+    let tender = tenders.get_tender(request).await?.into_inner().tender;
+    if document_hash(&tender.unwrap_or_default()).as_slice() == ceremony.tender_hash {
+        Ok(())
+    } else {
+        Err(TrusteeFault::OtherDocument(ceremony.tender.clone()))
     }
 }
 
@@ -139,6 +133,8 @@ fn compose(
     round: i32,
     index: i32,
 ) -> Result<Vec<CeremonyMessage>, TrusteeFault> {
+    // With t keys of its own making under others' names, a platform could open by itself.
+    vouched::check(ceremony, &folder.settings.origin, &folder.roots).map_err(Box::new)?;
     let terms = terms(ceremony)?;
     let holder = u16::try_from(index).map_err(|_| TrusteeFault::NotOurKeys)?;
     let cid = *terms.id();
@@ -178,15 +174,21 @@ fn compose(
 mod tests {
     use super::*;
     use crate::{
-        folder::tests::{PASSPHRASE, folder},
+        folder::tests::{PASSPHRASE, authority, folder_under, identity},
         vault::TEST_EFFORT,
     };
-    use sunbid_contracts::tender::v1::{CeremonyState, Holder};
+    use sunbid_certificates::{HolderKeys, trial::TrialIdentity};
+    use sunbid_contracts::{
+        common::v1::KeyEvidence,
+        tender::v1::{CeremonyState, Holder},
+    };
     use sunbid_domain::tender::ceremony::{encode_rehearsal, verify};
     use sunbid_sealing::{
-        Element,
-        ceremony::{CeremonyTerms, HolderKeys, make_canary},
+        Element, IdentityKey,
+        ceremony::{CeremonyTerms, HolderKeys as SeatKeys, make_canary},
     };
+
+    use sunbid_terms::Instant;
 
     struct Hall {
         place: tempfile::TempDir,
@@ -194,8 +196,31 @@ mod tests {
         ceremony: Ceremony,
     }
 
+    const CODES: [&str; 3] = [
+        "91110108551385082Q",
+        "9144030071526726XG",
+        "12350100MB02709751",
+    ];
+
     fn organization(index: usize) -> String {
-        format!("organizations/HOLDER{index}")
+        format!("organizations/{}", CODES[index - 1])
+    }
+
+    /// An institution's signature over its keys.
+    fn signed(holder: &Holder, identity: &TrialIdentity) -> KeyEvidence {
+        let keys = HolderKeys {
+            origin: "sandbox.test",
+            certificate: &identity.certificate,
+            identity_key: &holder.identity_key,
+            encryption_key: &holder.encryption_key,
+            signed_at: Instant::from_seconds(1000),
+        };
+        KeyEvidence {
+            certificate: identity.certificate.clone(),
+            intermediates: Vec::new(),
+            signed_time_us: keys.signed_at.micros(),
+            signature: identity.signer().unwrap().sign(&keys.message()).unwrap(),
+        }
     }
 
     impl Hall {
@@ -210,20 +235,24 @@ mod tests {
                 ..Ceremony::default()
             };
             let mut keys = Vec::new();
+            let authority = authority();
             for index in 1..=3 {
-                let public = folder(&place.path().join(index.to_string()));
-                keys.push(HolderKeys {
+                let public = folder_under(&place.path().join(index.to_string()), &authority);
+                keys.push(SeatKeys {
                     identity: public.identity.clone().try_into().unwrap(),
                     encryption: Element::decode(&public.encryption.clone().try_into().unwrap())
                         .unwrap(),
                 });
-                ceremony.holders.push(Holder {
+                let holder = Holder {
                     index: index as i32,
                     organization: organization(index),
+                    display_name: "机构".into(),
                     identity_key: public.identity,
                     encryption_key: public.encryption,
-                    ..Holder::default()
-                });
+                };
+                let own = identity(&authority, CODES[index - 1]);
+                ceremony.evidence.push(signed(&holder, &own));
+                ceremony.holders.push(holder);
             }
             let terms = CeremonyTerms::new([1; 32], 2, keys, [2; 32]).unwrap();
             ceremony.cid = terms.id().to_vec();
@@ -315,6 +344,30 @@ mod tests {
             hall.say(1).is_err(),
             "another ceremony under this one's identifier"
         );
+    }
+
+    #[test]
+    fn no_part_is_taken_in_a_sham() {
+        let mut hall = Hall::new();
+        hall.ceremony.set_state(CeremonyState::Committing);
+        // The third seat's keys are the platform's own, under the institution's name; its authority
+        // would issue any certificate.
+        let own = authority();
+        let holder = &mut hall.ceremony.holders[2];
+        let sham = IdentityKey::from_seed(&[99; 32]).unwrap();
+        holder.identity_key = sham.public().to_vec();
+        hall.ceremony.evidence[2] = signed(holder, &identity(&own, CODES[2]));
+        let keys = hall.ceremony.holders.iter().map(|holder| SeatKeys {
+            identity: holder.identity_key.clone().try_into().unwrap(),
+            encryption: Element::decode(&holder.encryption_key.clone().try_into().unwrap())
+                .unwrap(),
+        });
+        let terms = CeremonyTerms::new([1; 32], 2, keys.collect(), [2; 32]).unwrap();
+        hall.ceremony.cid = terms.id().to_vec();
+        let refused = hall.say(1).unwrap_err();
+        assert!(matches!(&refused, TrusteeFault::Unvouched(named) if named.index == 3));
+        hall.ceremony.evidence.clear();
+        assert!(matches!(hall.say(1), Err(TrusteeFault::Unvouched(_))));
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::{sync::Arc, time::Duration};
 use sunbid_certificates::possession;
 use sunbid_contracts::{
     audit::v1::audit_service_client::AuditServiceClient,
-    notice::v1::notice_service_client::NoticeServiceClient,
     opening::v1::opening_service_client::OpeningServiceClient,
     registry::v1::{
         CreateChallengeRequest, GetPlatformRequest, SignInRequest,
@@ -106,26 +105,15 @@ impl Connection {
         )
     }
 
-    pub async fn notice(
-        &self,
-        folder: &Folder,
-    ) -> Result<NoticeServiceClient<SignedChannel>, TrusteeFault> {
-        let token = self.signed_in(folder).await?.token;
-        Ok(
-            NoticeServiceClient::with_interceptor(self.channel.clone(), token)
-                .max_decoding_message_size(LARGEST_MESSAGE),
-        )
-    }
-
     pub async fn audit(
         &self,
         folder: &Folder,
     ) -> Result<AuditServiceClient<SignedChannel>, TrusteeFault> {
         let token = self.signed_in(folder).await?.token;
-        Ok(AuditServiceClient::with_interceptor(
-            self.channel.clone(),
-            token,
-        ))
+        Ok(
+            AuditServiceClient::with_interceptor(self.channel.clone(), token)
+                .max_decoding_message_size(LARGEST_MESSAGE),
+        )
     }
 
     /// Forgets the token: the platform did not take it.
@@ -149,8 +137,15 @@ impl Connection {
         if platform.sandbox != pinned.sandbox
             || platform.origin != pinned.origin
             || platform.log_verifier_key != pinned.log_verifier_key
+            || hex::encode(&platform.receipt_key) != pinned.receipt_key
         {
             return Err(TrusteeFault::OtherPlatform(platform.origin));
+        }
+        if !folder.knows_roots(&platform.roots) {
+            // Said now, while there is time: bids under such a root would not be signed for.
+            tracing::error!(
+                "the platform takes certificates of a root that is not among this institution's; bids that come with them keep it from signing"
+            );
         }
         let challenge = registry
             .create_challenge(CreateChallengeRequest {})

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 
 use sunbid_domain::{
     opening::{bid_log::LogFault, closing::ClosingFault},
-    tender::ceremony::RecordError,
+    tender::{ceremony::RecordError, vouched::Unvouched},
 };
 use sunbid_sealing::{
     DeliveryError, NoRandomness, PartialError, ShareFileError,
@@ -46,6 +46,8 @@ pub enum TrusteeFault {
     Canary(#[from] CanaryError),
     #[error("the ceremony invites this institution with keys that are not its own")]
     NotOurKeys,
+    #[error("no part is taken in a ceremony whose holders are not who they are said to be: {0}")]
+    Unvouched(#[from] Box<Unvouched>),
     #[error("the share file: {0}")]
     ShareFile(#[from] ShareFileError),
     #[error("the bid log: {0}")]
@@ -64,6 +66,8 @@ pub enum TrusteeFault {
     TooEarly,
     #[error("the closed bid log differs from what was published in {0}; nothing is signed for it")]
     NotAsPublished(String),
+    #[error("the closed bid log is not what the public log shows: {0}; nothing is signed for it")]
+    NotAsShown(String),
     #[error("too few holders have signed this closing for shares to be given: {0}")]
     NoQuorum(String),
     #[error("a share: {0}")]

@@ -14,7 +14,7 @@ use std::{
 use prost::Message as _;
 
 use serde::{Deserialize, Serialize};
-use sunbid_certificates::{Signer, pem};
+use sunbid_certificates::{Roots, Signer, pem};
 use sunbid_contracts::tender::v1::CeremonyMessage;
 use sunbid_sealing::{
     IdentityKey, KeyShare, OsRng, SecretScalar, open_share_file, write_share_file,
@@ -46,6 +46,8 @@ pub struct Settings {
     pub origin: String,
     /// C2SP verifier key of the platform's public log.
     pub log_verifier_key: String,
+    /// Ed25519 key of the platform's receipts, hexadecimal.
+    pub receipt_key: String,
     /// The platform is a sandbox.
     pub sandbox: bool,
 }
@@ -71,8 +73,8 @@ pub struct Folder {
     /// DER.
     pub certificate: Vec<u8>,
     pub signer: Signer,
-    /// Roots of suppliers' certificates, DER.
-    pub roots: Vec<Vec<u8>>,
+    /// Roots of suppliers' and institutions' certificates.
+    pub roots: Roots,
     // Shares once decrypted, by ceremony: guessing is made slow, and an opening has no time for it.
     // Locked for the length of a copy.
     shares: Mutex<HashMap<[u8; 32], KeyShare>>,
@@ -179,7 +181,8 @@ impl Folder {
         };
         let certificate = certificates("certificate.pem")?.into_iter().next();
         let certificate = certificate.ok_or_else(|| form(path, "certificate.pem is empty"))?;
-        let roots = certificates("roots.pem")?;
+        let roots = Roots::new(certificates("roots.pem")?)
+            .map_err(|error| form(&path.join("roots.pem"), error))?;
         Ok(Self {
             path: path.to_owned(),
             settings,
@@ -193,6 +196,12 @@ impl Folder {
             shares: Mutex::default(),
             _lock: lock,
         })
+    }
+
+    /// Whether all of these roots, DER, are among this institution's own.
+    pub fn knows_roots(&self, roots: &[Vec<u8>]) -> bool {
+        let own = self.roots.ders();
+        roots.iter().all(|root| own.contains(root))
     }
 
     /// The randomness of a ceremony: made once, so that after a crash every message is the same.
@@ -386,31 +395,41 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), TrusteeFault> {
 pub(crate) mod tests {
     use super::*;
     use crate::vault::TEST_EFFORT;
-    use sunbid_certificates::trial::{TrialAuthority, TrialSubject};
+    use sunbid_certificates::trial::{TrialAuthority, TrialIdentity, TrialSubject};
     use sunbid_terms::Instant;
 
     pub(crate) const PASSPHRASE: &[u8] = b"a long passphrase";
 
-    /// Makes a folder with fresh keys.
-    pub(crate) fn folder(path: &Path) -> PublicKeys {
-        let (from, until) = (
-            Instant::from_seconds(0),
-            Instant::from_seconds(4_000_000_000),
-        );
-        let authority = TrialAuthority::new("trial", from, until).unwrap();
-        let identity = authority
+    pub(crate) fn authority() -> TrialAuthority {
+        let at = Instant::from_seconds;
+        TrialAuthority::new("trial", at(0), at(4_000_000_000)).unwrap()
+    }
+
+    pub(crate) fn identity(authority: &TrialAuthority, code: &str) -> TrialIdentity {
+        authority
             .issue(&TrialSubject {
-                credit_code: "91110108551385082Q",
+                credit_code: code,
                 organization: "机构",
                 common_name: "守护进程",
-                not_before: from,
-                not_after: until,
+                not_before: Instant::from_seconds(0),
+                not_after: Instant::from_seconds(4_000_000_000),
             })
-            .unwrap();
+            .unwrap()
+    }
+
+    /// Makes a folder with fresh keys.
+    pub(crate) fn folder(path: &Path) -> PublicKeys {
+        folder_under(path, &authority())
+    }
+
+    /// The same, with this authority's root.
+    pub(crate) fn folder_under(path: &Path, authority: &TrialAuthority) -> PublicKeys {
+        let identity = identity(authority, "91110108551385082Q");
         let settings = Settings {
             endpoint: "http://127.0.0.1:1".into(),
             origin: "sandbox.test".into(),
             log_verifier_key: "x".into(),
+            receipt_key: String::new(),
             sandbox: true,
         };
         let roots = [authority.certificate().to_vec()];

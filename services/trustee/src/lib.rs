@@ -10,6 +10,7 @@ mod connection;
 mod fault;
 mod folder;
 mod opening;
+mod shown;
 mod vault;
 mod witness;
 
@@ -33,6 +34,8 @@ pub(crate) struct Trustee {
     clock: Arc<dyn Clock>,
     behaviour: Behaviour,
     shutdown: CancellationToken,
+    // Held while a checkpoint is compared with the last one and kept: two duties do that.
+    witnessing: tokio::sync::Mutex<()>,
 }
 
 /// Runs the daemon of the institution whose folder this is until `shutdown`.
@@ -54,6 +57,7 @@ pub async fn run(
         clock,
         behaviour,
         shutdown,
+        witnessing: tokio::sync::Mutex::default(),
     });
     ready();
     tokio::try_join!(

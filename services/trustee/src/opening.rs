@@ -1,13 +1,12 @@
-//! Opening: the closed bid log is read whole and recomputed, its closing is signed once, and shares
-//! are given when t holders have signed the same. Never before the deadline of the records, and
+//! Opening: the closed bid log is read whole, recomputed and found in the public log, its closing is
+//! signed once, and shares are given when t holders have signed the same. Never before the deadline of the records, and
 //! never before it by this machine's own clock.
 
 use std::{sync::Arc, time::Duration};
 
-use sunbid_certificates::{Roots, verify_chain, verify_signature};
+use sunbid_certificates::{verify_chain, verify_signature};
 use sunbid_contracts::{
     journal::v1::LogEntry,
-    notice::v1::{ListNoticesRequest, Notice, NoticeKind},
     opening::v1::{
         ClosingSignature, HolderShares, PostSharesRequest, ReadClosingRequest, SignClosingRequest,
         WatchOpeningsRequest, WatchOpeningsResponse,
@@ -29,7 +28,10 @@ use sunbid_domain::{
 use sunbid_sealing::{CloseSignature, Delivery, Element, OsRng, Partial, TenderKey, check_quorum};
 use sunbid_terms::Instant;
 
-use crate::{Behaviour, Trustee, TrusteeFault};
+use crate::{
+    Behaviour, Trustee, TrusteeFault,
+    shown::{self, Shown},
+};
 
 /// Clocks may differ by so much, microseconds: a holder waits that long and no longer.
 const A_MOMENT: i64 = 10_000_000;
@@ -148,6 +150,17 @@ async fn read_case(trustee: &Arc<Trustee>, tender: &str) -> Result<Case, Trustee
         .into_inner()
         .ceremony
         .unwrap_or_default();
+    let (entries, shown) =
+        tokio::try_join!(closed_log(trustee, tender), shown::ask(trustee, tender))?;
+    let own = trustee.clone();
+    let tender = tender.to_owned();
+    let case = tokio::task::spawn_blocking(move || {
+        check_case(&own, &organization, &tender, ceremony, &entries, &shown)
+    });
+    case.await?
+}
+
+async fn closed_log(trustee: &Trustee, tender: &str) -> Result<Vec<LogEntry>, TrusteeFault> {
     let mut openings = trustee.connection.opening(&trustee.folder).await?;
     let request = ReadClosingRequest {
         tender: tender.to_owned(),
@@ -157,67 +170,7 @@ async fn read_case(trustee: &Arc<Trustee>, tender: &str) -> Result<Case, Trustee
     while let Some(page) = stream.message().await? {
         entries.extend(page.entries);
     }
-    let notices = published(trustee, tender).await?;
-    let own = trustee.clone();
-    let tender = tender.to_owned();
-    let case = tokio::task::spawn_blocking(move || {
-        check_case(&own, &organization, &tender, ceremony, &entries)
-    })
-    .await??;
-    require_published(&case, &notices)?;
-    Ok(case)
-}
-
-/// Everything published about the tender, as anyone sees it.
-async fn published(trustee: &Trustee, tender: &str) -> Result<Vec<Notice>, TrusteeFault> {
-    let mut notices = trustee.connection.notice(&trustee.folder).await?;
-    let (mut all, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let request = ListNoticesRequest {
-            page_size: 200,
-            page_token,
-            tender: tender.to_owned(),
-            ..ListNoticesRequest::default()
-        };
-        let page = notices.list_notices(request).await?.into_inner();
-        all.extend(page.notices);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(all);
-        }
-    }
-}
-
-/// The bid log that is closed is the one of the tender that everybody saw announced, at the deadline
-/// that everybody was told: a log served to holders alone, with an earlier deadline or without a
-/// suspension, is refused.
-fn require_published(case: &Case, notices: &[Notice]) -> Result<(), TrusteeFault> {
-    let differs = |what: &str| Err(TrusteeFault::NotAsPublished(what.to_owned()));
-    let mut announced = notices
-        .iter()
-        .filter_map(|notice| notice.announced.as_ref());
-    let (first, second) = (announced.next(), announced.next());
-    if second.is_some() || first != Some(&case.closed.tender) {
-        return differs("the tender");
-    }
-    let deadline = notices
-        .iter()
-        .map(|notice| notice.deadline_us)
-        .max()
-        .unwrap_or_default();
-    if deadline > case.closed.deadline.micros() {
-        return differs("the deadline");
-    }
-    let of = |kind: NoticeKind| {
-        notices
-            .iter()
-            .filter(move |notice| notice.kind() == kind)
-            .count()
-    };
-    if of(NoticeKind::Suspension) > of(NoticeKind::Resumption) || of(NoticeKind::Termination) > 0 {
-        return differs("that the tender goes on");
-    }
-    Ok(())
+    Ok(entries)
 }
 
 fn check_case(
@@ -226,6 +179,7 @@ fn check_case(
     tender: &str,
     ceremony: Ceremony,
     entries: &[LogEntry],
+    shown: &Shown,
 ) -> Result<Case, TrusteeFault> {
     let folder = &trustee.folder;
     let key = verify(&ceremony)?;
@@ -240,17 +194,17 @@ fn check_case(
     if closed.tender.key_id != key.id() {
         return Err(TrusteeFault::OtherClosing);
     }
+    shown.require(trustee, tender, &log, &closed)?;
     if document_hash(&closed.tender).as_slice() != ceremony.tender_hash {
         return Err(TrusteeFault::OtherDocument(tender.to_owned()));
     }
-    let roots = Roots::new(folder.roots.clone())
-        .map_err(|error| TrusteeFault::PublicLog(error.to_string()))?;
+    let roots = &folder.roots;
     let supplier = |certificate: &[u8],
                     intermediates: &[Vec<u8>],
                     message: &[u8],
                     signature: &[u8],
                     at: Instant| {
-        let holder = verify_chain(certificate, intermediates, &roots, at)
+        let holder = verify_chain(certificate, intermediates, roots, at)
             .map_err(|fault| fault.to_string())?;
         verify_signature(certificate, message, signature).map_err(|fault| fault.to_string())?;
         Ok(Supplier {
@@ -456,6 +410,7 @@ mod tests {
             endpoint: String::new(),
             origin: String::new(),
             log_verifier_key: String::new(),
+            receipt_key: String::new(),
             sandbox,
         };
         assert!(Behaviour::Lying.check(&settings(false)).is_err());

@@ -6,6 +6,7 @@ pub mod bid_log;
 pub mod check;
 pub mod closing;
 pub mod decide;
+pub mod head_proof;
 mod json;
 pub mod parallel;
 pub mod record;

@@ -1,6 +1,7 @@
 //! An organisation's life: registered, approved, suspended, reinstated.
 
 use prost::Message;
+use sunbid_contracts::common::v1::KeyEvidence;
 use sunbid_contracts::registry::v1::{
     Organization, OrganizationApproved, OrganizationKind, OrganizationRegistered,
     OrganizationReinstated, OrganizationState as State, OrganizationSuspended, Subject,
@@ -29,6 +30,8 @@ pub struct Registration {
     pub basic_account: String,
     pub identity_key: Vec<u8>,
     pub encryption_key: Vec<u8>,
+    /// The institution's signature over its two keys, verified; trustees only.
+    pub key_evidence: Option<KeyEvidence>,
     pub subject_display_name: String,
 }
 
@@ -50,7 +53,7 @@ impl OrganizationState {
         credential: &Credential,
         now: Instant,
     ) -> Result<Enrolment, Refusal> {
-        check(registration)?;
+        check(registration, credential)?;
         if self.organization.is_some() {
             return Err(Refusal::state(
                 "ALREADY_REGISTERED",
@@ -70,6 +73,7 @@ impl OrganizationState {
             encryption_key: registration.encryption_key.clone(),
             create_time_us: now.micros(),
             state_reason: String::new(),
+            key_evidence: registration.key_evidence.clone(),
         };
         let subject = credential.subject(
             &name,
@@ -193,7 +197,7 @@ const fn state_en(state: State) -> &'static str {
     }
 }
 
-fn check(registration: &Registration) -> Result<(), Refusal> {
+fn check(registration: &Registration, credential: &Credential) -> Result<(), Refusal> {
     let mut check = FieldCheck::new();
     check
         .text(&registration.display_name, LONGEST_NAME, "display_name")
@@ -218,8 +222,29 @@ fn check(registration: &Registration) -> Result<(), Refusal> {
             "必须是规范编码且非单位元的ristretto255元素，32字节。",
             "must be the canonical 32 bytes of a ristretto255 element that is not the identity.",
         );
+        // Suppliers read this name where they decide whom to trust.
+        check.require(
+            registration.display_name == credential.organization_name,
+            "display_name",
+            format!(
+                "密钥持有机构须以证书所载名称“{}”登记。",
+                credential.organization_name
+            ),
+            format!(
+                "of an institution that holds keys must be its certificate's, \"{}\".",
+                credential.organization_name
+            ),
+        );
+        check.require(
+            registration.key_evidence.is_some(),
+            "keys_signature",
+            "密钥持有机构须以证书密钥对其两个密钥签名。",
+            "is required of institutions that hold keys.",
+        );
     } else {
-        let none = registration.identity_key.is_empty() && registration.encryption_key.is_empty();
+        let none = registration.identity_key.is_empty()
+            && registration.encryption_key.is_empty()
+            && registration.key_evidence.is_none();
         check.require(
             none,
             "identity_key",

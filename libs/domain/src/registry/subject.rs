@@ -48,6 +48,7 @@ pub struct Credential {
     /// SHA-256 of the certificate.
     pub fingerprint: [u8; 32],
     pub credit_code: CreditCode,
+    pub organization_name: String,
     pub not_before: Instant,
     pub not_after: Instant,
 }

@@ -25,6 +25,7 @@ fn credential(code: &str, number: u8) -> Credential {
         intermediates: vec![],
         fingerprint: [number; 32],
         credit_code: CreditCode::parse(code).unwrap(),
+        organization_name: "甲公司".into(),
         not_before: at(-1000),
         not_after: at(100_000),
     }
@@ -41,6 +42,7 @@ fn registration(kinds: &[Kind]) -> Registration {
         basic_account: "622200001".into(),
         identity_key: if trustee { vec![1; 32] } else { vec![] },
         encryption_key: if trustee { ELEMENT.to_vec() } else { vec![] },
+        key_evidence: trustee.then(Default::default),
         subject_display_name: "甲".into(),
     }
 }
@@ -180,6 +182,7 @@ fn a_registration_names_everything_that_is_wrong_with_it() {
         basic_account: "twelve".into(),
         identity_key: vec![1],
         encryption_key: vec![],
+        key_evidence: None,
         subject_display_name: "甲".repeat(201),
     };
     let refused = OrganizationState::default().register(&wrong, &credential(CODE, 1), at(0));
@@ -213,6 +216,19 @@ fn trustees_bring_keys_that_can_be_used() {
         let refused = state.register(&wrong, &credential(CODE, 1), at(0));
         assert_eq!(fields(refused.unwrap_err()), ["encryption_key"]);
     }
+    let unsigned = Registration {
+        key_evidence: None,
+        ..good.clone()
+    };
+    let refused = state.register(&unsigned, &credential(CODE, 1), at(0));
+    assert_eq!(fields(refused.unwrap_err()), ["keys_signature"]);
+    // A name that the certificate does not bear: suppliers would read it.
+    let renamed = Registration {
+        display_name: "公证处".into(),
+        ..good
+    };
+    let refused = state.register(&renamed, &credential(CODE, 1), at(0));
+    assert_eq!(fields(refused.unwrap_err()), ["display_name"]);
 }
 
 fn add(

@@ -3,6 +3,7 @@
 
 pub mod aggregate;
 pub mod ceremony;
+pub mod committee;
 pub mod draft;
 pub mod hash;
 pub mod life;
@@ -12,5 +13,6 @@ pub(crate) mod sample;
 mod stage;
 #[cfg(test)]
 mod tests;
+pub mod vouched;
 
 pub use aggregate::Dossier;

@@ -20,6 +20,7 @@ use crate::{Aggregate, Event, notice::facts};
 use super::{
     Dossier,
     ceremony::{self, COMMITMENT, PACKAGE, SHARES},
+    committee::{self, Committee},
     draft::{self, Author},
     life, rounds,
 };
@@ -185,7 +186,8 @@ impl Story {
     pub fn started(at: Instant, holders: &[Member]) -> Self {
         let mut story = Self::reviewed(at);
         let records = holders.iter().map(|member| member.record.clone()).collect();
-        let events = ceremony::start(&story.dossier, PURCHASER, records, 2, [9; 32]).unwrap();
+        let events =
+            committee::start(&story.dossier, PURCHASER, committee(records, 2), [9; 32]).unwrap();
         story.tell(events, at);
         story
     }
@@ -203,6 +205,16 @@ impl Story {
             }
         }
         story
+    }
+}
+
+/// These institutions and no others, without evidence of whose keys they are.
+pub fn committee(holders: Vec<Holder>, threshold: i32) -> Committee {
+    Committee {
+        holders,
+        evidence: Vec::new(),
+        threshold,
+        others: 0,
     }
 }
 

@@ -9,7 +9,9 @@ use sunbid_sealing::OsRng;
 use sunbid_terms::{Instant, MICROS};
 
 use super::{
-    Dossier, ceremony, draft,
+    Dossier, ceremony,
+    committee::{self, Committee},
+    draft,
     hash::document_hash,
     life, rounds,
     sample::{self, Member, PURCHASER, Story, start},
@@ -169,7 +171,12 @@ fn nobody_reviews_what_they_wrote() {
         .into_iter()
         .map(|member| member.record)
         .collect();
-    let unreviewed = ceremony::start(&story.dossier, PURCHASER, holders, 2, [0; 32]);
+    let unreviewed = committee::start(
+        &story.dossier,
+        PURCHASER,
+        sample::committee(holders, 2),
+        [0; 32],
+    );
     assert!(matches!(
         unreviewed,
         Err(Refusal::State {
@@ -253,7 +260,13 @@ fn a_ceremony_takes_each_message_once_and_only_from_its_holder() {
 
     // A failed ceremony is held again under another nonce.
     let records = members.iter().map(|member| member.record.clone()).collect();
-    let events = ceremony::start(&story.dossier, PURCHASER, records, 2, [8; 32]).unwrap();
+    let events = committee::start(
+        &story.dossier,
+        PURCHASER,
+        sample::committee(records, 2),
+        [8; 32],
+    )
+    .unwrap();
     story.tell(events, start());
     let record = story.dossier.ceremony.as_ref().unwrap();
     assert_eq!(record.state(), CeremonyState::Committing);
@@ -305,18 +318,42 @@ fn holders_are_distinct_and_their_threshold_is_a_majority_short_of_all() {
     let story = Story::reviewed(start());
     let mut holders: Vec<_> = Member::three().into_iter().map(|m| m.record).collect();
     for threshold in [i32::MIN, 0, 1, 3, 4, i32::MAX] {
-        let refused = ceremony::start(
+        let refused = committee::start(
             &story.dossier,
             PURCHASER,
-            holders.clone(),
-            threshold,
+            sample::committee(holders.clone(), threshold),
             [0; 32],
         );
         assert_eq!(fields(refused.unwrap_err()), ["threshold"]);
     }
     let first = holders[0].identity_key.clone();
     holders[2].identity_key = first;
-    let refused = ceremony::start(&story.dossier, PURCHASER, holders, 2, [0; 32]);
+    let refused = committee::start(
+        &story.dossier,
+        PURCHASER,
+        sample::committee(holders, 2),
+        [0; 32],
+    );
+    assert_eq!(fields(refused.unwrap_err()), ["holders[2]"]);
+}
+
+#[test]
+fn a_purchaser_holds_no_share_where_others_could() {
+    let story = Story::reviewed(start());
+    let mut holders: Vec<_> = Member::three().into_iter().map(|m| m.record).collect();
+    holders[1].organization = PURCHASER.to_owned();
+    let invited = |others| {
+        let committee = Committee {
+            others,
+            ..sample::committee(holders.clone(), 2)
+        };
+        committee::start(&story.dossier, PURCHASER, committee, [0; 32])
+    };
+    assert!(invited(2).is_ok(), "nobody else could take the seat");
+    assert_eq!(fields(invited(3).unwrap_err()), ["holders[1]"]);
+    holders[2].organization = PURCHASER.to_owned();
+    let twice = sample::committee(holders, 2);
+    let refused = committee::start(&story.dossier, PURCHASER, twice, [0; 32]);
     assert_eq!(fields(refused.unwrap_err()), ["holders[2]"]);
 }
 
@@ -464,7 +501,7 @@ fn act(story: &Story, act: &Act, now: Instant) -> Result<Vec<crate::Event>, Refu
                 .into_iter()
                 .map(|member| member.record)
                 .collect();
-            ceremony::start(dossier, PURCHASER, holders, 2, [4; 32])
+            committee::start(dossier, PURCHASER, sample::committee(holders, 2), [4; 32])
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Honest holders of a tender's key.
 
+use sunbid_certificates::HolderKeys;
+use sunbid_certificates::trial::{TrialAuthority, TrialSubject};
+use sunbid_contracts::common::v1::KeyEvidence;
 use sunbid_contracts::tender::v1::{CeremonyMessage, Holder};
 use sunbid_domain::tender::Dossier;
 use sunbid_domain::tender::ceremony::{self, COMMITMENT, PACKAGE, SHARES};
 use sunbid_sealing::ceremony::{Committed, Outcome, Revealed, Shared, answer_canary, join};
 use sunbid_sealing::{CryptoRngCore, IdentityKey, KeyShare, OsRng, SecretScalar, TenderKey};
+use sunbid_terms::Instant;
 
 /// Where a holder stands.
 enum Seat {
@@ -17,14 +21,48 @@ enum Seat {
 
 pub struct Member {
     pub record: Holder,
+    /// Its institution's signature over its keys.
+    pub evidence: KeyEvidence,
     pub seed: [u8; 32],
     pub identity: IdentityKey,
     encryption: SecretScalar,
     seat: Seat,
 }
 
+/// What the institution of a holder signs for its keys, with a certificate of `authority`.
+pub fn sign_keys(
+    authority: &TrialAuthority,
+    origin: &str,
+    holder: &Holder,
+    now: Instant,
+) -> KeyEvidence {
+    let code = holder.organization.strip_prefix("organizations/").unwrap();
+    let subject = TrialSubject {
+        credit_code: code,
+        organization: &holder.display_name,
+        common_name: "经办人",
+        not_before: now.plus_seconds(-86_400),
+        not_after: now.plus_seconds(86_400),
+    };
+    let identity = authority.issue(&subject).unwrap();
+    let keys = HolderKeys {
+        origin,
+        certificate: &identity.certificate,
+        identity_key: &holder.identity_key,
+        encryption_key: &holder.encryption_key,
+        signed_at: now,
+    };
+    let signature = identity.signer().unwrap().sign(&keys.message()).unwrap();
+    KeyEvidence {
+        certificate: identity.certificate,
+        intermediates: Vec::new(),
+        signed_time_us: now.micros(),
+        signature,
+    }
+}
+
 impl Member {
-    pub fn three() -> Vec<Self> {
+    pub fn three(authority: &TrialAuthority, origin: &str, now: Instant) -> Vec<Self> {
         [
             "91110108551385082Q",
             "9144030071526726XG",
@@ -44,6 +82,7 @@ impl Member {
                 encryption_key: encryption.public().as_bytes().to_vec(),
             };
             Self {
+                evidence: sign_keys(authority, origin, &record, now),
                 record,
                 seed,
                 identity,

@@ -28,7 +28,8 @@ use sunbid_domain::opening::check::{self, Supplier};
 use sunbid_domain::opening::{
     BidLog, CheckedBids, ClosedBids, SessionState, closing, decide, record, sheet,
 };
-use sunbid_domain::tender::{Dossier, ceremony, draft, life, rounds};
+use sunbid_domain::tender::committee::{self, Committee};
+use sunbid_domain::tender::{Dossier, draft, life, rounds};
 use sunbid_domain::{Aggregate, Event, verdicts};
 use sunbid_proofs::hash::sha256;
 use sunbid_proofs::receipt::Receipt as Signed;
@@ -95,7 +96,7 @@ impl Play {
                 }
             })
             .collect();
-        let members = Member::three();
+        let members = Member::three(&authority, ORIGIN, now);
         let log = |service| Chronicle::new(service, TENDER);
         let archive = Archive {
             tender: TENDER.to_owned(),
@@ -145,7 +146,13 @@ impl Play {
 
     /// Intent, tender, ceremony, notice, and what the other services make of it.
     pub fn announced(bidders: usize) -> Self {
+        Self::announced_with(bidders, |_| {})
+    }
+
+    /// The same, with something done before anything happened.
+    fn announced_with(bidders: usize, how: impl FnOnce(&mut Self)) -> Self {
         let mut play = Self::new(bidders);
+        how(&mut play);
         play.intent();
         play.wait(41 * DAY);
         play.drafted();
@@ -228,12 +235,15 @@ impl Play {
     }
 
     fn keyed(&mut self) {
-        let records = self
-            .members
-            .iter()
-            .map(|member| member.record.clone())
-            .collect();
-        self.tell(ceremony::start(&self.dossier, PURCHASER, records, 2, [9; 32]).unwrap());
+        let of = |member: &Member| (member.record.clone(), member.evidence.clone());
+        let (holders, evidence) = self.members.iter().map(of).unzip();
+        let committee = Committee {
+            holders,
+            evidence,
+            threshold: 2,
+            others: 3,
+        };
+        self.tell(committee::start(&self.dossier, PURCHASER, committee, [9; 32]).unwrap());
         for _ in 0..5 {
             for place in 0..self.members.len() {
                 let message = self.members[place].answer(&self.dossier);
@@ -734,7 +744,12 @@ impl Play {
 
     /// A tender whose first lot opened and whose second failed.
     pub fn whole() -> Self {
-        let mut play = Self::announced(6);
+        Self::whole_with(|_| {})
+    }
+
+    /// The same, with something done before anything happened.
+    pub fn whole_with(how: impl FnOnce(&mut Self)) -> Self {
+        let mut play = Self::announced_with(6, how);
         play.bids();
         let closed = play.closed();
         play.opened(&closed);

@@ -3,6 +3,7 @@
 
 use prost::Message;
 use std::collections::BTreeMap;
+use sunbid_certificates::trial::TrialAuthority;
 use sunbid_contracts::bid::v1::{
     BidSubmitted, BiddingClosed, ClosingStatus, DeadlineMoved, Receipt,
 };
@@ -15,7 +16,8 @@ use sunbid_domain::Event;
 use sunbid_sealing::IdentityKey;
 use sunbid_verify::{Culprit, Expectations, Fault, verify};
 
-use crate::chronicle::Chronicle;
+use crate::chronicle::{Chronicle, ORIGIN};
+use crate::holders::sign_keys;
 use crate::play::Play;
 
 fn fault(play: &Play) -> Fault {
@@ -229,6 +231,27 @@ fn what_was_opened_cannot_be_changed() {
             started.closing.as_mut().unwrap().closed_seconds -= 1;
         });
     });
+}
+
+#[test]
+fn a_sham_of_holders_is_seen_however_whole_its_records() {
+    let sham = |how: fn(&mut Play)| {
+        let fault = fault(&Play::whole_with(how));
+        assert_eq!(fault.code, "HOLDER_EVIDENCE", "{fault}");
+        println!("{fault}");
+        fault.en
+    };
+    // The platform made the keys itself, and an authority that would issue any certificate.
+    let named = sham(|play| {
+        let at = play.now;
+        let own = TrialAuthority::new("Trial root", at, at.plus_seconds(900_000)).unwrap();
+        let member = &mut play.members[1];
+        member.evidence = sign_keys(&own, ORIGIN, &member.record, at);
+    });
+    assert!(named.contains("holder 2, 机构2"), "{named}");
+    sham(|play| play.members[2].evidence = play.members[1].evidence.clone());
+    sham(|play| play.members[0].record.display_name = "公证处".to_owned());
+    sham(|play| play.members[0].evidence.signature.clear());
 }
 
 #[test]

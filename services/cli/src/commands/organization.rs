@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand, ValueEnum};
-use sunbid_certificates::{pem, possession};
+use sunbid_certificates::{HolderKeys, pem, possession};
 use sunbid_contracts::registry::v1::{
     AddSubjectRequest, ApproveOrganizationRequest, CreateChallengeRequest, GetOrganizationRequest,
     ListOrganizationsRequest, ListSubjectsRequest, Organization, OrganizationKind,
     OrganizationState, RegisterOrganizationRequest, ReinstateOrganizationRequest,
     RevokeSubjectRequest, Role, Subject, SuspendOrganizationRequest,
 };
+use sunbid_service::clock::SystemClock;
+use sunbid_terms::{Clock as _, Instant};
 
 use super::{digest, organization_name};
 use crate::{
@@ -19,6 +21,9 @@ use crate::{
     output,
     profile::Profile,
 };
+
+/// By how much the platform's clock may differ where keys are signed for, seconds.
+const CLOCKS_APART: i64 = 600;
 
 #[derive(Debug, Subcommand)]
 pub enum OrganizationCommand {
@@ -327,7 +332,9 @@ pub async fn register(
     profile: &Profile,
     arguments: RegisterArguments,
 ) -> anyhow::Result<(Organization, Subject)> {
-    let origin = connection.platform().await?.origin;
+    let mut connection = connection.clone();
+    let anchors = connection.meet(profile).await?;
+    let origin = anchors.origin()?;
     let mut registry = connection.registry();
     let challenge = registry
         .create_challenge(CreateChallengeRequest {})
@@ -350,9 +357,14 @@ pub async fn register(
         challenge,
         signature: Vec::new(),
         subject_display_name: arguments.subject_display_name,
+        keys_signed_time_us: 0,
+        keys_signature: Vec::new(),
     };
+    if !request.identity_key.is_empty() {
+        sign_keys(&connection, profile, origin, &mut request).await?;
+    }
     let said = possession::Registration {
-        origin: &origin,
+        origin,
         request_id: &request.request_id,
         display_name: &request.display_name,
         kinds: &request.kinds,
@@ -369,6 +381,38 @@ pub async fn register(
         answer.organization.unwrap_or_default(),
         answer.subject.unwrap_or_default(),
     ))
+}
+
+/// Signs for the two keys in the institution's name: whoever relies on them later asks for this
+/// signature, and not what a registry says.
+async fn sign_keys(
+    connection: &Connection,
+    profile: &Profile,
+    origin: &str,
+    request: &mut RegisterOrganizationRequest,
+) -> anyhow::Result<()> {
+    let platform = connection.platform().await?;
+    let said = Instant::from_micros(platform.now_us);
+    let own = SystemClock.now();
+    // A sandbox's clock may stand anywhere.
+    let apart = said
+        .seconds()
+        .saturating_sub(own.seconds())
+        .saturating_abs();
+    ensure!(
+        platform.sandbox || apart <= CLOCKS_APART,
+        "the platform says that it is {said}, this machine says {own}; nothing is signed for such a time"
+    );
+    let keys = HolderKeys {
+        origin,
+        certificate: &request.certificate,
+        identity_key: &request.identity_key,
+        encryption_key: &request.encryption_key,
+        signed_at: said,
+    };
+    request.keys_signature = profile.signer.sign(&keys.message())?;
+    request.keys_signed_time_us = said.micros();
+    Ok(())
 }
 
 fn show(organization: &Organization) -> String {

@@ -7,6 +7,8 @@ use clap::Subcommand;
 use sunbid_contracts::registry::v1::GetCallerRequest;
 
 use crate::{
+    anchors::Anchors,
+    connection::Connection,
     context::{Context, DEFAULT_ENDPOINT},
     output,
     profile::{self, Profile},
@@ -24,7 +26,14 @@ pub enum ProfileCommand {
         /// PEM: the PKCS#8 key.
         #[arg(long)]
         key: PathBuf,
+        /// The platform's keys and roots, got from elsewhere than the platform (JSON, as `sunbid
+        /// verify --save-anchors` writes them). Without it they are pinned at first use.
+        #[arg(long)]
+        anchors: Option<PathBuf>,
     },
+    /// Write the platform's keys and roots to a file, as it states them now. Its operator publishes
+    /// the file; who got it elsewhere gives it to `profile add` and `trustee init`.
+    Anchors { file: PathBuf },
     /// Who the platform says the profile is.
     Show,
 }
@@ -35,14 +44,32 @@ pub async fn run(context: &Context, command: ProfileCommand) -> anyhow::Result<(
             name,
             certificate,
             key,
+            anchors,
         } => {
             let read = |path: &PathBuf| {
                 std::fs::read_to_string(path).with_context(|| path.display().to_string())
             };
             let folder = profile::folder(&name)?;
             let endpoint = context.endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
-            Profile::write(&folder, endpoint, &read(&certificate)?, &read(&key)?)?;
+            let anchors = anchors.map(|file| Anchors::read(&file)).transpose()?;
+            anchors.iter().try_for_each(Anchors::check)?;
+            Profile::write(
+                &folder,
+                endpoint,
+                &read(&certificate)?,
+                &read(&key)?,
+                anchors.as_ref(),
+            )?;
             println!("{}", folder.display());
+            Ok(())
+        }
+        ProfileCommand::Anchors { file } => {
+            let endpoint = context.endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
+            let anyone = Connection::anonymous(endpoint, context.output.english).await?;
+            let anchors = Anchors::of(&anyone.platform().await?)?;
+            anchors.check()?;
+            anchors.write(&file)?;
+            println!("{}", file.display());
             Ok(())
         }
         ProfileCommand::Show => {

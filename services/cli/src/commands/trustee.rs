@@ -6,14 +6,17 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
+use sunbid_contracts::tender::v1::{GetCeremonyRequest, GetTenderRequest, Tender, TenderState};
+use sunbid_domain::tender::ceremony;
 use sunbid_service::clock::{SandboxClock, SystemClock};
 use sunbid_terms::Clock;
 use sunbid_trustee::{Behaviour, Effort, PublicKeys, Settings};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    anchors::Anchors,
     connection::Connection,
     context::{Context, DEFAULT_ENDPOINT},
     process,
@@ -25,6 +28,9 @@ pub enum TrusteeCommand {
     Init(InitArguments),
     /// Run the daemon. Stops on SIGINT or SIGTERM.
     Run(RunArguments),
+    /// Erase the share of a tender's key, after the time for which it must be kept. What was sealed to
+    /// the key and not opened then stays sealed for ever. The daemon must not be running.
+    Forget(ForgetArguments),
     /// Show the public halves of the keys, to be given when the institution registers.
     Show {
         folder: PathBuf,
@@ -43,6 +49,30 @@ pub struct InitArguments {
     /// PEM: the PKCS#8 key. It is kept encrypted in the folder; destroy the file afterwards.
     #[arg(long)]
     key: PathBuf,
+    /// The platform's keys and roots, got from elsewhere than the platform (JSON, as `sunbid profile
+    /// anchors` writes them).
+    #[arg(long)]
+    anchors: Option<PathBuf>,
+    /// Take a platform that is no sandbox at its word, without anchors from elsewhere.
+    #[arg(long, conflicts_with = "anchors")]
+    trust_first_use: bool,
+    /// File with the passphrase; SUNBID_PASSPHRASE where not given.
+    #[arg(long)]
+    passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ForgetArguments {
+    folder: PathBuf,
+    /// Name of the tender.
+    #[arg(value_parser = super::tender_name)]
+    tender: String,
+    /// Erase although the tender is neither opened, failed nor terminated.
+    #[arg(long)]
+    unfinished: bool,
+    /// The name of the tender again, instead of typing it when asked.
+    #[arg(long)]
+    confirm: Option<String>,
     /// File with the passphrase; SUNBID_PASSPHRASE where not given.
     #[arg(long)]
     passphrase_file: Option<PathBuf>,
@@ -73,12 +103,14 @@ pub async fn run(context: &Context, command: TrusteeCommand) -> anyhow::Result<(
             };
             let passphrase = passphrase(arguments.passphrase_file.as_deref())?;
             let endpoint = context.endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
+            let anchors = anchors(&arguments, endpoint, context.output.english).await?;
             let (identity, encryption) = initialise(
                 &arguments.folder,
                 endpoint,
                 &read(&arguments.certificate)?,
                 &read(&arguments.key)?,
                 &passphrase,
+                anchors,
             )
             .await?;
             show(
@@ -94,6 +126,7 @@ pub async fn run(context: &Context, command: TrusteeCommand) -> anyhow::Result<(
             process::log(context.output.json);
             start(arguments).await
         }
+        TrusteeCommand::Forget(arguments) => forget(context, arguments).await,
         TrusteeCommand::Show {
             folder,
             passphrase_file,
@@ -107,24 +140,49 @@ pub async fn run(context: &Context, command: TrusteeCommand) -> anyhow::Result<(
     }
 }
 
-/// Makes a trustee's folder, pinning what the platform at `endpoint` says of itself now; gives the
-/// public identity and encryption keys.
+/// What a folder is to pin: what the institution got from elsewhere, if the platform is that one;
+/// else, where that was asked for or nothing has legal effect, what the platform says of itself.
+async fn anchors(
+    arguments: &InitArguments,
+    endpoint: &str,
+    english: bool,
+) -> anyhow::Result<Anchors> {
+    let platform = Connection::anonymous(endpoint, english)
+        .await?
+        .platform()
+        .await?;
+    if let Some(file) = &arguments.anchors {
+        let anchors = Anchors::read(file)?;
+        anchors.check()?;
+        anchors.require(&platform)?;
+        return Ok(anchors);
+    }
+    ensure!(
+        platform.sandbox || arguments.trust_first_use,
+        "this platform is no sandbox: give its keys and roots, got from elsewhere, with --anchors FILE; or take it at its word with --trust-first-use"
+    );
+    let anchors = Anchors::of(&platform)?;
+    anchors.check()?;
+    // Beside the answer, which scripts read.
+    eprintln!("{}", anchors.show(english));
+    Ok(anchors)
+}
+
+/// Makes a trustee's folder, pinning these anchors; gives the public identity and encryption keys.
 pub async fn initialise(
     folder: &Path,
     endpoint: &str,
     certificate_pem: &str,
     key_pem: &str,
     passphrase: &str,
+    anchors: Anchors,
 ) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
-    let platform = Connection::anonymous(endpoint, true)
-        .await?
-        .platform()
-        .await?;
     let settings = Settings {
         endpoint: endpoint.to_owned(),
-        origin: platform.origin,
-        log_verifier_key: platform.log_verifier_key,
-        sandbox: platform.sandbox,
+        origin: anchors.origin()?.to_owned(),
+        log_verifier_key: anchors.keys.log_verifier_key,
+        receipt_key: hex::encode(&anchors.keys.receipt_key),
+        sandbox: anchors.keys.sandbox,
     };
     let (folder, certificate_pem, key_pem, passphrase) = (
         folder.to_owned(),
@@ -137,7 +195,7 @@ pub async fn initialise(
         sunbid_trustee::initialise(
             &folder,
             &settings,
-            &platform.roots,
+            &anchors.keys.roots,
             &certificate_pem,
             &key_pem,
             passphrase.as_bytes(),
@@ -148,11 +206,77 @@ pub async fn initialise(
     Ok((keys.identity, keys.encryption))
 }
 
+/// Erases a share for ever, once it is certain whose.
+async fn forget(context: &Context, arguments: ForgetArguments) -> anyhow::Result<()> {
+    let output = context.output;
+    let passphrase = passphrase(arguments.passphrase_file.as_deref())?;
+    let settings = settings(&arguments.folder)?;
+    let endpoint = context.endpoint.as_deref().unwrap_or(&settings.endpoint);
+    let anyone = Connection::anonymous(endpoint, output.english).await?;
+    let name = arguments.tender.clone();
+    let asked = GetTenderRequest { name };
+    let tender = anyone.tender().get_tender(asked).await?.into_inner().tender;
+    let tender = tender.context("the platform gave no tender")?;
+    let finished = matches!(
+        tender.state(),
+        TenderState::Opened | TenderState::Failed | TenderState::Terminated
+    );
+    ensure!(
+        finished || arguments.unfinished,
+        "{} is {}: its bids still need this share; --unfinished erases it all the same",
+        tender.name,
+        tender.state().as_str_name()
+    );
+    let asked = GetCeremonyRequest {
+        tender: tender.name.clone(),
+    };
+    let ceremony = anyone.tender().get_ceremony(asked).await?.into_inner();
+    let ceremony = ceremony.ceremony.context("the tender has no ceremony")?;
+    // The share is filed under what the ceremony's terms give, whatever the platform calls it.
+    let cid = *ceremony::terms(&ceremony)?.id();
+    let typed = match arguments.confirm {
+        Some(typed) => typed,
+        None => ask_for_name(&tender, output.english)?,
+    };
+    ensure!(
+        typed == tender.name,
+        "{typed:?} is not {}; nothing was erased",
+        tender.name
+    );
+    let folder = arguments.folder;
+    tokio::task::spawn_blocking(move || {
+        sunbid_trustee::forget(&folder, passphrase.as_bytes(), Effort::PRODUCTION, &cid)
+    })
+    .await??;
+    println!(
+        "{} {}",
+        output.say("已销毁份额，密钥仪式", "The share is erased; ceremony"),
+        hex::encode(cid)
+    );
+    Ok(())
+}
+
+fn ask_for_name(tender: &Tender, english: bool) -> anyhow::Result<String> {
+    let title = &tender.title;
+    if english {
+        eprint!("The share of {title} is erased for ever. Type the tender's name, tenders/UUID: ");
+    } else {
+        eprint!("将永久销毁“{title}”的密钥份额。请输入项目名称 tenders/UUID 以确认：");
+    }
+    let mut typed = String::new();
+    std::io::stdin().read_line(&mut typed)?;
+    Ok(typed.trim().to_owned())
+}
+
+fn settings(folder: &Path) -> anyhow::Result<Settings> {
+    let text = std::fs::read_to_string(folder.join("trustee.toml"))
+        .with_context(|| folder.display().to_string())?;
+    Ok(toml::from_str(&text)?)
+}
+
 async fn start(arguments: RunArguments) -> anyhow::Result<()> {
     let passphrase = passphrase(arguments.passphrase_file.as_deref())?;
-    let text = std::fs::read_to_string(arguments.folder.join("trustee.toml"))
-        .with_context(|| arguments.folder.display().to_string())?;
-    let settings: Settings = toml::from_str(&text)?;
+    let settings = settings(&arguments.folder)?;
     let clock: Arc<dyn Clock> = match &arguments.sandbox_clock {
         Some(_) if !settings.sandbox => {
             bail!("the platform of this folder is no sandbox; its trustee uses its own clock only")

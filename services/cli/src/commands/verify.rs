@@ -2,24 +2,24 @@
 //! believing no server. All checking is `libs/verify`; here are files and words.
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::{self, Read, Write},
     path::{Component, Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use serde::{Deserialize, Serialize};
-use sunbid_certificates::pem;
 use sunbid_contracts::{
-    audit::v1::{DownloadDisclosureRequest, TrustAnchors},
+    audit::v1::{DownloadDisclosureRequest, DownloadDisclosureResponse},
     bid::v1::Receipt,
 };
 use sunbid_verify::{Culprit, Expectations, Fault, Outcome, Records, Report, verify};
+use tonic_types::StatusExt as _;
 
 use super::tender_name;
 use crate::{
+    anchors::Anchors,
     connection::Connection,
     context::Context,
     exit::NotVerified,
@@ -43,6 +43,10 @@ pub struct VerifyArguments {
     #[arg(long)]
     save_anchors: Option<PathBuf>,
 }
+
+/// How long witnesses may take: holders look at each checkpoint soon after it was made.
+const WITNESS_PATIENCE: u32 = 60;
+const WITNESS_PAUSE: Duration = Duration::from_millis(500);
 
 /// Verifies a tender; an error that exits with 6 where something is wrong.
 pub async fn run(context: &Context, arguments: VerifyArguments) -> anyhow::Result<()> {
@@ -89,11 +93,7 @@ pub async fn download(connection: &Connection, tender: &str, folder: &Path) -> a
     let request = DownloadDisclosureRequest {
         tender: tender.to_owned(),
     };
-    let mut stream = connection
-        .audit()
-        .download_disclosure(request)
-        .await?
-        .into_inner();
+    let mut stream = asked(connection, request).await?;
     let mut open: Option<io::BufWriter<fs::File>> = None;
     while let Some(message) = stream.message().await? {
         if !message.path.is_empty() {
@@ -120,6 +120,35 @@ pub async fn download(connection: &Connection, tender: &str, folder: &Path) -> a
         file.flush()?;
     }
     Ok(())
+}
+
+/// Asks for the records, and again for a while where their checkpoint still waits for its witnesses.
+async fn asked(
+    connection: &Connection,
+    request: DownloadDisclosureRequest,
+) -> anyhow::Result<tonic::Streaming<DownloadDisclosureResponse>> {
+    let mut left = WITNESS_PATIENCE;
+    loop {
+        match connection
+            .audit()
+            .download_disclosure(request.clone())
+            .await
+        {
+            Ok(answer) => return Ok(answer.into_inner()),
+            Err(status) if left > 0 && is_not_witnessed(&status) => {
+                left -= 1;
+                tokio::time::sleep(WITNESS_PAUSE).await;
+            }
+            Err(status) => return Err(status.into()),
+        }
+    }
+}
+
+fn is_not_witnessed(status: &tonic::Status) -> bool {
+    status
+        .get_error_details()
+        .error_info()
+        .is_some_and(|info| info.reason == "NOT_WITNESSED")
 }
 
 /// Checks the records in a directory and says what was checked, or what is wrong.
@@ -183,41 +212,12 @@ impl Records for Folder {
     }
 }
 
-/// Keys and roots as people keep them.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct AnchorsFile {
-    /// C2SP verifier key of the public log.
-    log_verifier_key: String,
-    /// Ed25519, hexadecimal.
-    receipt_key: String,
-    /// Certificates in PEM, or paths of PEM files beside this one.
-    roots: Vec<String>,
-    #[serde(default)]
-    sandbox: bool,
-    /// Identity keys of institutions in hexadecimal, by credit code; where any is given, every
-    /// holder must be among them.
-    #[serde(default)]
-    holders: BTreeMap<String, String>,
-}
-
 fn expectations(anchors: Option<&Path>, receipts: &[PathBuf]) -> anyhow::Result<Expectations> {
     let mut expectations = Expectations::default();
     if let Some(file) = anchors {
-        let named = || format!("{} is no file of anchors", file.display());
-        let text = fs::read_to_string(file).with_context(named)?;
-        let kept: AnchorsFile = serde_json::from_str(&text).with_context(named)?;
-        for (code, key) in &kept.holders {
-            let key = hex::decode(key).ok().and_then(|key| key.try_into().ok());
-            let key = key.with_context(|| format!("the key of {code} is not 32 bytes in hex"))?;
-            expectations.holders.insert(code.clone(), key);
-        }
-        expectations.anchors = Some(TrustAnchors {
-            log_verifier_key: kept.log_verifier_key,
-            receipt_key: hex::decode(&kept.receipt_key).with_context(named)?,
-            roots: roots(&kept.roots, file)?,
-            sandbox: kept.sandbox,
-        });
+        let pinned = Anchors::read(file)?;
+        expectations.holders = pinned.holders;
+        expectations.anchors = Some(pinned.keys);
     }
     for file in receipts {
         let text = fs::read_to_string(file)
@@ -229,44 +229,21 @@ fn expectations(anchors: Option<&Path>, receipts: &[PathBuf]) -> anyhow::Result<
     Ok(expectations)
 }
 
-fn roots(written: &[String], beside: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
-    let mut ders = Vec::new();
-    for root in written {
-        let text = if root.contains("-----BEGIN") {
-            root.clone()
-        } else {
-            let path = beside.parent().unwrap_or(Path::new(".")).join(root);
-            fs::read_to_string(&path)
-                .with_context(|| format!("{} cannot be read", path.display()))?
-        };
-        ders.extend(pem::certificates(&text)?);
-    }
-    Ok(ders)
-}
-
 fn save_anchors(report: &Report, file: &Path) -> anyhow::Result<()> {
     let holder = |organization: &str| {
         let code = organization.strip_prefix("organizations/");
         code.unwrap_or(organization).to_owned()
     };
-    let kept = AnchorsFile {
-        log_verifier_key: report.anchors.log_verifier_key.clone(),
-        receipt_key: hex::encode(&report.anchors.receipt_key),
-        roots: report
-            .anchors
-            .roots
-            .iter()
-            .map(|der| pem::certificate(der))
-            .collect(),
-        sandbox: report.anchors.sandbox,
-        holders: report
-            .holders
-            .iter()
-            .map(|h| (holder(&h.organization), hex::encode(&h.identity_key)))
-            .collect(),
+    let mut kept = Anchors {
+        keys: report.anchors.clone(),
+        ..Anchors::default()
     };
-    fs::write(file, serde_json::to_string_pretty(&kept)?)
-        .with_context(|| format!("{} cannot be written", file.display()))
+    for one in &report.holders {
+        let key = one.identity_key.as_slice().try_into();
+        let key = key.context("a holder's key is not 32 bytes")?;
+        kept.holders.insert(holder(&one.organization), key);
+    }
+    kept.write(file)
 }
 
 fn passed(report: &Report, output: Output) -> anyhow::Result<String> {
@@ -446,14 +423,14 @@ mod tests {
     fn anchors_come_back_as_they_were_saved() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("anchors.json");
-        let kept = AnchorsFile {
-            log_verifier_key: "key".into(),
-            receipt_key: "0a".into(),
-            roots: vec!["-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n".into()],
-            sandbox: true,
-            holders: BTreeMap::from([("code".to_owned(), "07".repeat(32))]),
-        };
-        fs::write(&file, serde_json::to_string(&kept).unwrap()).unwrap();
+        let kept = serde_json::json!({
+            "log_verifier_key": "key",
+            "receipt_key": "0a",
+            "roots": ["-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n"],
+            "sandbox": true,
+            "holders": { "code": "07".repeat(32) },
+        });
+        fs::write(&file, kept.to_string()).unwrap();
         let read = expectations(Some(&file), &[]).unwrap();
         let anchors = read.anchors.unwrap();
         assert_eq!((anchors.receipt_key, anchors.sandbox), (vec![10], true));

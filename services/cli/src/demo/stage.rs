@@ -30,6 +30,7 @@ use super::{
     narration::Narrator,
 };
 use crate::{
+    anchors::Anchors,
     commands::{
         organization::{RegisterArguments, register},
         platform::{InitArguments, init},
@@ -347,6 +348,7 @@ impl Stage {
             &self.endpoint,
             &identity.certificate_pem,
             &identity.key_pem,
+            None,
         )
     }
 
@@ -358,12 +360,20 @@ impl Stage {
         self.folder.join("trustees").join(part.profile)
     }
 
-    fn read_profile(&self, name: &str) -> anyhow::Result<Profile> {
-        Profile::read(&self.profile_path(name).display().to_string())
+    /// A profile; at first use it pins the platform's keys, which this stage itself has made.
+    async fn read_profile(&self, name: &str) -> anyhow::Result<Profile> {
+        let mut profile = Profile::read(&self.profile_path(name).display().to_string())?;
+        if profile.anchors.is_none() {
+            let anyone = Connection::anonymous(&self.endpoint, self.output.english).await?;
+            let found = Anchors::of(&anyone.platform().await?)?;
+            profile.pin(&found)?;
+            profile.anchors = Some(found);
+        }
+        Ok(profile)
     }
 
     async fn connect(&self, name: &str) -> anyhow::Result<()> {
-        let profile = Arc::new(self.read_profile(name)?);
+        let profile = Arc::new(self.read_profile(name).await?);
         let connection = Connection::signed_in(profile, self.output.english).await?;
         self.connections
             .lock()
@@ -374,7 +384,7 @@ impl Stage {
 
     /// Registers, has the trading centre approve, and signs in.
     async fn enrol(&self, part: &Part, keys: Option<(Vec<u8>, Vec<u8>)>) -> anyhow::Result<()> {
-        let profile = self.read_profile(part.profile)?;
+        let profile = self.read_profile(part.profile).await?;
         let anyone = Connection::anonymous(&self.endpoint, self.output.english).await?;
         let (identity_key, encryption_key) = keys.unzip();
         let arguments = RegisterArguments {
@@ -412,6 +422,7 @@ impl Stage {
             &daemon.certificate_pem,
             &daemon.key_pem,
             PASSPHRASE,
+            Anchors::of(&self.of(CENTRE.profile).await?.platform().await?)?,
         )
         .await?;
         self.write_profile(part.profile, person)?;

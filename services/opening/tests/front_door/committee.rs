@@ -105,6 +105,7 @@ impl Committee {
             nonce: vec![2; 32],
             state: CeremonyState::Done as i32,
             messages,
+            evidence: Vec::new(),
             rehearsal_envelope: encode_rehearsal(&canary),
             fault: String::new(),
         };

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sunbid_certificates::{
-    Roots, possession,
+    HolderKeys, Roots, possession,
     trial::{TrialAuthority, TrialIdentity, TrialSubject},
 };
 use sunbid_contracts::registry::v1::{self as pb, registry_service_client::RegistryServiceClient};
@@ -286,7 +286,12 @@ pub fn registration(
         challenge,
         signature: vec![],
         subject_display_name: "某某".into(),
+        keys_signed_time_us: 0,
+        keys_signature: vec![],
     };
+    if trustee {
+        sign_keys(&mut request, identity, start_of_time());
+    }
     let digest = possession::Registration {
         origin: ORIGIN,
         request_id: &request.request_id,
@@ -302,4 +307,21 @@ pub fn registration(
     let message = possession::registration(&request.challenge, &digest);
     request.signature = identity.signer().unwrap().sign(&message).unwrap();
     request
+}
+
+/// Signs for the two keys of a registration as its institution.
+pub fn sign_keys(
+    request: &mut pb::RegisterOrganizationRequest,
+    identity: &TrialIdentity,
+    at: Instant,
+) {
+    let keys = HolderKeys {
+        origin: ORIGIN,
+        certificate: &request.certificate,
+        identity_key: &request.identity_key,
+        encryption_key: &request.encryption_key,
+        signed_at: at,
+    };
+    request.keys_signature = identity.signer().unwrap().sign(&keys.message()).unwrap();
+    request.keys_signed_time_us = at.micros();
 }

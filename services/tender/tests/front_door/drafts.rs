@@ -9,7 +9,9 @@ use sunbid_contracts::{
 };
 use tonic::Code;
 
-use crate::house::{House, OTHER, PURCHASER, draft, english, fields, id, reason, start_of_time};
+use crate::house::{
+    House, OTHER, PURCHASER, SUPPLIER, draft, english, fields, id, reason, start_of_time,
+};
 
 #[tokio::test]
 async fn a_repeated_request_makes_one_draft() {
@@ -273,4 +275,23 @@ async fn a_watch_of_ceremonies_waits_quietly() {
     assert_eq!(tender.state(), TenderState::Ready);
     let quiet = tokio::time::timeout(std::time::Duration::from_millis(50), stream.message()).await;
     assert!(quiet.is_err());
+}
+
+#[tokio::test]
+async fn a_holder_sees_what_it_makes_a_key_for() {
+    let house = House::build().await;
+    let tender = house.draft().await;
+    let ask = async |organization: &str, role: Role| {
+        let request = GetTenderRequest {
+            name: tender.name.clone(),
+        };
+        let request = house.by(organization, "t", role, request);
+        let answer = house.tender().get_tender(request).await?;
+        Ok::<_, tonic::Status>(answer.into_inner().tender.unwrap().title)
+    };
+    assert!(ask(OTHER, Role::Trustee).await.is_err(), "not invited yet");
+    house.invite(&tender.name, OTHER).await;
+    assert_eq!(ask(OTHER, Role::Trustee).await.unwrap(), tender.title);
+    assert!(ask(OTHER, Role::Supplier).await.is_err(), "not its daemon");
+    assert!(ask(SUPPLIER, Role::Trustee).await.is_err(), "another's");
 }

@@ -19,10 +19,10 @@ use sunbid_contracts::{
     },
     registry::v1::Role,
     tender::v1::{
-        Ceremony, CeremonyStarted, Conditions, CreateTenderRequest, GetTenderRequest, Lot, Medium,
-        MediumKind, PartClass, PartRequirement, ProcurementMethod, ReviewKind, ReviewTenderRequest,
-        SheetField, SheetFieldType, Tender, TenderKeyEstablished, TenderState, Timetable,
-        UploadDocumentHeader, UploadDocumentRequest, UploadDocumentResponse,
+        Ceremony, CeremonyStarted, Conditions, CreateTenderRequest, GetTenderRequest, Holder, Lot,
+        Medium, MediumKind, PartClass, PartRequirement, ProcurementMethod, ReviewKind,
+        ReviewTenderRequest, SheetField, SheetFieldType, Tender, TenderKeyEstablished, TenderState,
+        Timetable, UploadDocumentHeader, UploadDocumentRequest, UploadDocumentResponse,
         tender_service_client::TenderServiceClient, upload_document_request::Step as Part,
     },
 };
@@ -259,6 +259,30 @@ impl House {
             .collect();
         let request = self.purchaser(tokio_stream::iter(steps));
         Ok(self.tender().upload_document(request).await?.into_inner())
+    }
+
+    /// A ceremony with this one holder, as its start would put it on record.
+    pub async fn invite(&self, tender: &str, organization: &str) {
+        let started = CeremonyStarted {
+            ceremony: Some(Ceremony {
+                tender: tender.to_owned(),
+                holders: vec![Holder {
+                    index: 1,
+                    organization: organization.to_owned(),
+                    ..Holder::default()
+                }],
+                ..Ceremony::default()
+            }),
+        };
+        let stream = StreamId::of("tender");
+        let step = Step::of_cause("tender", tender, "Test", b"2", &started).reading(&[stream]);
+        ledger::commit_quietly(&self.tenders, step, move |view| {
+            Decided::new()
+                .event(stream, &started)
+                .fold::<Dossier>(view, stream)
+        })
+        .await
+        .unwrap();
     }
 
     /// Reviewed, with a document, its key standing. Holders and their ceremony are tried elsewhere:
