@@ -23,14 +23,12 @@ impl Audit {
     ) -> Result<ProveClosingResponse, Problem> {
         names::check_tender(tender, "tender")?;
         self.require_holder(caller, tender).await?;
-        for service in ["bid", "notice"] {
-            self.mirror.catch_up_on(service, tender).await?;
-        }
-        // An open log is not spoken of: its head tells how many bids there are.
+        self.mirror.catch_up_on_closed("bid", tender).await?;
         let bids = self.mirror.log("bid", tender).await;
         let bids = bids.filter(|log| log.closed).ok_or_else(|| {
             Refusal::state("NOT_CLOSED", "投标尚未截止。", "Bidding has not closed.")
         })?;
+        self.mirror.catch_up_on("notice", tender).await?;
         let log = LogId::of("bid", tender);
         let size = self.epochs.covering(log, bids.size).await?;
         let last = size.saturating_sub(1);

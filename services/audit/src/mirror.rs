@@ -122,6 +122,20 @@ impl Mirror {
 
     /// Reads and verifies whatever is new in one log, for who cannot wait for all of them.
     pub async fn catch_up_on(&self, service: &str, scope: &str) -> Result<(), Problem> {
+        self.catch_up_if(service, scope, |_| true).await
+    }
+
+    /// The same, if the log is closed: how long reading an open one takes would tell how much came in.
+    pub async fn catch_up_on_closed(&self, service: &str, scope: &str) -> Result<(), Problem> {
+        self.catch_up_if(service, scope, |head| head.closed).await
+    }
+
+    async fn catch_up_if(
+        &self,
+        service: &str,
+        scope: &str,
+        wanted: impl Fn(&ScopedHead) -> bool,
+    ) -> Result<(), Problem> {
         let Some(service) = self.services.iter().find(|known| **known == service) else {
             return Ok(());
         };
@@ -137,8 +151,8 @@ impl Mirror {
         };
         let mut logs = self.setting.peers.logs();
         match logs.read_log(request).await?.into_inner().head {
-            Some(head) => self.verify_log(service, &head, &mut state).await,
-            None => Ok(()),
+            Some(head) if wanted(&head) => self.verify_log(service, &head, &mut state).await,
+            _ => Ok(()),
         }
     }
 
