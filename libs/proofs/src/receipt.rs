@@ -99,18 +99,47 @@ mod tests {
         assert_eq!(signature, signed.sign(&key(1)));
         assert_eq!(signed.verify(&signature, &public), Ok(()));
         let changed = [
-            Receipt { tender: "tenders/t0".into(), ..receipt() },
+            Receipt {
+                tender: "tenders/t0".into(),
+                ..receipt()
+            },
             // A byte moved between neighbouring fields.
-            Receipt { tender: "tenders/t0".into(), lot_id: "1".into(), ..receipt() },
-            Receipt { bundle: vec![2; 32], ..receipt() },
-            Receipt { revision: 3, ..receipt() },
-            Receipt { withdrawal: true, ..receipt() },
-            Receipt { accept_time_us: 0, ..receipt() },
-            Receipt { leaf: [4; 32], ..receipt() },
-            Receipt { log: LogId::of("bid", "tenders/u"), ..receipt() },
+            Receipt {
+                tender: "tenders/t0".into(),
+                lot_id: "1".into(),
+                ..receipt()
+            },
+            Receipt {
+                bundle: vec![2; 32],
+                ..receipt()
+            },
+            Receipt {
+                revision: 3,
+                ..receipt()
+            },
+            Receipt {
+                withdrawal: true,
+                ..receipt()
+            },
+            Receipt {
+                accept_time_us: 0,
+                ..receipt()
+            },
+            Receipt {
+                leaf: [4; 32],
+                ..receipt()
+            },
+            Receipt {
+                log: LogId::of("bid", "tenders/u"),
+                ..receipt()
+            },
         ];
         for other in changed {
-            assert_eq!(other.verify(&signature, &public), Err(ReceiptForged), "{other:?}");
+            assert_eq!(
+                other.verify(&signature, &public),
+                Err(ReceiptForged),
+                "{other:?}"
+            );
         }
         let stranger = key(2).public_key().as_ref().to_vec();
         assert_eq!(signed.verify(&signature, &stranger), Err(ReceiptForged));

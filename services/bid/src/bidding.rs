@@ -32,7 +32,14 @@ impl Office {
         request: MoveDeadlineRequest,
     ) -> Result<MoveDeadlineResponse, Problem> {
         let tender = check_tender(&request.tender)?;
-        let step = Step::of_caller(NAME, &tender, MOVE, caller.subject(), &request.request_id, &request)?;
+        let step = Step::of_caller(
+            NAME,
+            &tender,
+            MOVE,
+            caller.subject(),
+            &request.request_id,
+            &request,
+        )?;
         self.order(&tender, step, move |view, tender_box| {
             let deadline_us = request.new_deadline_us;
             let moved = desk::move_deadline(tender_box, deadline_us, &request.cause, view.now)?;
@@ -52,11 +59,21 @@ impl Office {
         request: HoldBiddingRequest,
     ) -> Result<HoldBiddingResponse, Problem> {
         let tender = check_tender(&request.tender)?;
-        let step = Step::of_caller(NAME, &tender, HOLD, caller.subject(), &request.request_id, &request)?;
+        let step = Step::of_caller(
+            NAME,
+            &tender,
+            HOLD,
+            caller.subject(),
+            &request.request_id,
+            &request,
+        )?;
         self.order(&tender, step, move |view, tender_box| {
             let (decided, deadline_us) = if request.hold {
                 let held = desk::hold(tender_box, &request.reason, view.now)?;
-                (Decided::new().event(box_stream(), &held), tender_box.deadline_us)
+                (
+                    Decided::new().event(box_stream(), &held),
+                    tender_box.deadline_us,
+                )
             } else {
                 let new = request.new_deadline_us;
                 let released = desk::release(tender_box, &request.reason, new, view.now)?;
@@ -64,7 +81,12 @@ impl Office {
             };
             Ok(decided
                 .fold::<TenderBox>(view, box_stream())?
-                .also(schedule(&tender_box.tender, deadline_us, request.hold, false))
+                .also(schedule(
+                    &tender_box.tender,
+                    deadline_us,
+                    request.hold,
+                    false,
+                ))
                 .reply(move |_| HoldBiddingResponse { deadline_us }))
         })
         .await
@@ -77,7 +99,14 @@ impl Office {
         request: EndBiddingRequest,
     ) -> Result<EndBiddingResponse, Problem> {
         let tender = check_tender(&request.tender)?;
-        let step = Step::of_caller(NAME, &tender, END, caller.subject(), &request.request_id, &request)?;
+        let step = Step::of_caller(
+            NAME,
+            &tender,
+            END,
+            caller.subject(),
+            &request.request_id,
+            &request,
+        )?;
         let done = self
             .order(&tender, step, move |view, tender_box| {
                 let Some(ended) = desk::end(tender_box, &request.reason, view.now)? else {
@@ -86,15 +115,21 @@ impl Office {
                 Ok(Decided::new()
                     .event(box_stream(), &ended)
                     .fold::<TenderBox>(view, box_stream())?
-                    .also(schedule(&tender_box.tender, tender_box.deadline_us, false, true))
+                    .also(schedule(
+                        &tender_box.tender,
+                        tender_box.deadline_us,
+                        false,
+                        true,
+                    ))
                     .close())
             })
             .await;
         match done {
             // Ended before by another request: that is what was asked.
-            Err(Problem::Refused(Refusal::State { reason: "BIDDING_ENDED", .. })) => {
-                Ok(EndBiddingResponse {})
-            }
+            Err(Problem::Refused(Refusal::State {
+                reason: "BIDDING_ENDED",
+                ..
+            })) => Ok(EndBiddingResponse {}),
             other => other,
         }
     }
@@ -117,7 +152,11 @@ impl Office {
         let tender_box: Arc<TenderBox> = self.refresh(tender).await?;
         match done {
             Err(problem) if is_log_closed(&problem) => {
-                let shut = if tender_box.ended { Shut::Ended } else { Shut::Closed };
+                let shut = if tender_box.ended {
+                    Shut::Ended
+                } else {
+                    Shut::Closed
+                };
                 Err(desk::shut_for_orders(&tender_box, shut).into())
             }
             other => Ok(other?.reply),

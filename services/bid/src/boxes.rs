@@ -40,7 +40,12 @@ impl Inner {
 
 impl Boxes {
     pub fn get(&self, tender: &str) -> Option<Arc<TenderBox>> {
-        self.inner.read().unwrap_or_else(PoisonError::into_inner).boxes.get(tender).cloned()
+        self.inner
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .boxes
+            .get(tender)
+            .cloned()
     }
 
     /// Remembers a box as last committed and when it is to be closed.

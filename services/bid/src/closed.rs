@@ -83,9 +83,11 @@ impl Office {
         let filter = format!("{}|{}", request.tender, request.live_only);
         let after = match self.pages.position(&filter, &request.page_token)? {
             None => -1,
-            Some(position) => {
-                i64::from_be_bytes(position.try_into().map_err(|_| Problem::internal("a position"))?)
-            }
+            Some(position) => i64::from_be_bytes(
+                position
+                    .try_into()
+                    .map_err(|_| Problem::internal("a position"))?,
+            ),
         };
         let live = ClosingStatus::Live as i32;
         let mut wanted = closed
@@ -169,7 +171,11 @@ impl Office {
     async fn closed_log(&self, tender: &str) -> Result<Arc<ClosedLog>, Problem> {
         names::check_tender(tender, "tender")?;
         {
-            let known = self.closed.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = self
+                .closed
+                .known
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             if let Some(closed) = known.get(tender) {
                 return Ok(closed.clone());
             }
@@ -183,7 +189,11 @@ impl Office {
             .into());
         }
         let closed = Arc::new(self.read_closed(tender).await?);
-        let mut known = self.closed.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self
+            .closed
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();
         }
@@ -198,7 +208,9 @@ impl Office {
         loop {
             let entries = self.journal.read(log, next, PAGE).await?;
             let Some(last) = entries.last() else {
-                return Err(Problem::internal(format!("{tender} is closed without a closing record")));
+                return Err(Problem::internal(format!(
+                    "{tender} is closed without a closing record"
+                )));
             };
             next = last.seq + 1;
             for entry in &entries {
@@ -218,17 +230,28 @@ impl Office {
                         .filter_map(|entry| sizes.remove(&entry.seq))
                         .flatten()
                         .collect();
-                    return Ok(ClosedLog { entries: closed.entries, live });
+                    return Ok(ClosedLog {
+                        entries: closed.entries,
+                        live,
+                    });
                 }
             }
         }
     }
 
     async fn bid_at(&self, tender: &str, seq: i64) -> Result<Bid, Problem> {
-        let entries = self.journal.read(log_of(tender), store::unsigned(seq), 1).await?;
-        let entry = entries.first().filter(|entry| store::signed(entry.seq) == seq);
+        let entries = self
+            .journal
+            .read(log_of(tender), store::unsigned(seq), 1)
+            .await?;
+        let entry = entries
+            .first()
+            .filter(|entry| store::signed(entry.seq) == seq);
         let event = entry.map(event_of).transpose()?;
-        let submitted = event.map(|event| event.read::<BidSubmitted>()).transpose()?.flatten();
+        let submitted = event
+            .map(|event| event.read::<BidSubmitted>())
+            .transpose()?
+            .flatten();
         submitted
             .and_then(|submitted| submitted.bid)
             .ok_or_else(|| Problem::internal(format!("record {seq} of {tender} is no bid")))
@@ -236,9 +259,14 @@ impl Office {
 }
 
 fn event_of(entry: &Entry) -> Result<Event, Problem> {
-    let body = entry.body().ok_or_else(|| Problem::internal("a record without its body"))?;
+    let body = entry
+        .body()
+        .ok_or_else(|| Problem::internal("a record without its body"))?;
     let record = <Record as prost::Message>::decode(body).map_err(Problem::internal)?;
-    Ok(Event { name: record.r#type, bytes: record.event })
+    Ok(Event {
+        name: record.r#type,
+        bytes: record.event,
+    })
 }
 
 fn state_of(status: i32) -> BidState {
@@ -293,7 +321,10 @@ fn serve_blocking(
         Ok(())
     })?;
     if found != bytes {
-        return Err(StoreFault::Length { expected: bytes, found });
+        return Err(StoreFault::Length {
+            expected: bytes,
+            found,
+        });
     }
     if tree.root() != *root {
         return Err(StoreFault::Changed);
@@ -312,12 +343,18 @@ fn serve_blocking(
                 last: left == 0,
                 fault: String::new(),
             };
-            answers.blocking_send(Ok(answer)).map_err(|_| StoreFault::ReaderGone)?;
+            answers
+                .blocking_send(Ok(answer))
+                .map_err(|_| StoreFault::ReaderGone)?;
         }
         Ok(())
     })?;
     // Cut off between the two readings.
-    if left > 0 { Err(StoreFault::Changed) } else { Ok(()) }
+    if left > 0 {
+        Err(StoreFault::Changed)
+    } else {
+        Ok(())
+    }
 }
 
 /// Hands over full chunks and at last the rest.

@@ -35,12 +35,24 @@ pub fn due_first() -> Problem {
 }
 
 pub fn is_due_first(problem: &Problem) -> bool {
-    matches!(problem, Problem::Refused(Refusal::State { reason: DUE_FIRST, .. }))
+    matches!(
+        problem,
+        Problem::Refused(Refusal::State {
+            reason: DUE_FIRST,
+            ..
+        })
+    )
 }
 
 /// Whether the journal itself turned the command away because the log is closed.
 pub fn is_log_closed(problem: &Problem) -> bool {
-    matches!(problem, Problem::Refused(Refusal::State { reason: "LOG_CLOSED", .. }))
+    matches!(
+        problem,
+        Problem::Refused(Refusal::State {
+            reason: "LOG_CLOSED",
+            ..
+        })
+    )
 }
 
 /// Closes the log of a box that is due. The view holds every state of the log.
@@ -58,7 +70,12 @@ where
     Ok(decided
         .event(box_stream(), &closed)
         .fold::<TenderBox>(view, box_stream())?
-        .also(schedule(&tender_box.tender, tender_box.deadline_us, false, true))
+        .also(schedule(
+            &tender_box.tender,
+            tender_box.deadline_us,
+            false,
+            true,
+        ))
         .close())
 }
 
@@ -96,7 +113,9 @@ pub async fn run(office: Arc<Office>, shutdown: CancellationToken) {
             continue;
         }
         let closings = due.into_iter().map(|tender| office.close_due(tender));
-        futures_util::stream::iter(closings).for_each_concurrent(AT_ONCE, |closing| closing).await;
+        futures_util::stream::iter(closings)
+            .for_each_concurrent(AT_ONCE, |closing| closing)
+            .await;
     }
 }
 
@@ -149,7 +168,9 @@ impl Office {
     async fn remove_stale_uploads(&self) -> Result<(), Problem> {
         for (key, file) in store::stale_uploads(self.journal.db()).await? {
             let vault = self.vault.clone();
-            off_thread(move || vault.discard(&file)).await?.map_err(Problem::internal)?;
+            off_thread(move || vault.discard(&file))
+                .await?
+                .map_err(Problem::internal)?;
             key.drop_incomplete(self.journal.db()).await?;
         }
         Ok(())

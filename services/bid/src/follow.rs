@@ -44,7 +44,9 @@ impl Office {
         names::check_tender(&tender.name, "tender.name")?;
         if tender.name != entry.scope {
             let (scope, name) = (&entry.scope, &tender.name);
-            return Err(Problem::internal(format!("the notice log of {scope} announces {name}")));
+            return Err(Problem::internal(format!(
+                "the notice log of {scope} announces {name}"
+            )));
         }
         let (name, head) = (tender.name.clone(), entry.head.clone());
         let step = Step::of_cause(NAME, &name, METHOD, &entry.cause(), &published)
@@ -59,7 +61,10 @@ impl Office {
                 .as_ref()
                 .and_then(|tender| tender.timetable.as_ref())
                 .map_or(0, |timetable| timetable.bid_deadline_us);
-            let name = opened.tender.as_ref().map_or("", |tender| tender.name.as_str());
+            let name = opened
+                .tender
+                .as_ref()
+                .map_or("", |tender| tender.name.as_str());
             let write = schedule(name, deadline_us, false, false);
             Ok(Decided::new()
                 .event(box_stream(), &opened)

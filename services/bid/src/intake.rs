@@ -25,8 +25,12 @@ impl Intake {
     /// Opens the file and takes up where `committed` bytes are on the disk; the rest is cut off.
     /// Nothing if the file does not have that much.
     pub fn resume(path: &Path, committed: u64) -> io::Result<Option<Self>> {
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
         if file.metadata()?.len() < committed || committed % FULL as u64 != 0 {
             return Ok(None);
         }
@@ -38,7 +42,12 @@ impl Intake {
             tree.push(leaf_hash(&chunk));
         }
         file.seek(SeekFrom::Start(committed))?;
-        Ok(Some(Self { file, tree, written: committed, synced: committed }))
+        Ok(Some(Self {
+            file,
+            tree,
+            written: committed,
+            synced: committed,
+        }))
     }
 
     /// Takes the next chunk: full, or the last one.
@@ -80,7 +89,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
         let chunk = |byte: u8| vec![byte; FULL];
-        let mut whole = Intake::resume(&folder.path().join("g"), 0).unwrap().unwrap();
+        let mut whole = Intake::resume(&folder.path().join("g"), 0)
+            .unwrap()
+            .unwrap();
         for part in [chunk(1), chunk(2), vec![3; 40]] {
             whole.take(&part).unwrap();
         }

@@ -42,7 +42,10 @@ pub async fn start(setting: Setting) -> Result<Started, StartError> {
 
 /// Starts the service; uploads leave `free_space_floor` bytes of the disk for everything else.
 pub async fn start_with(setting: Setting, free_space_floor: u64) -> Result<Started, StartError> {
-    let other = |cause: String| StartError::Other { service: NAME, cause };
+    let other = |cause: String| StartError::Other {
+        service: NAME,
+        cause,
+    };
     let journal = setting.journal(NAME, store::MIGRATIONS).await?;
     let vault = vault::Vault::open(&setting.data.join(NAME), free_space_floor)
         .map_err(|error| other(format!("the folder of sealed bids cannot be used: {error}")))?;

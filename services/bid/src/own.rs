@@ -30,14 +30,21 @@ impl Office {
         request: &GetBidRequest,
     ) -> Result<GetBidResponse, Problem> {
         names::check_tender(&request.tender, "tender")?;
-        FieldCheck::new().text(&request.lot_id, 32, "lot_id").finish()?;
+        FieldCheck::new()
+            .text(&request.lot_id, 32, "lot_id")
+            .finish()?;
         let tender_box = self.tender_box(&request.tender).await?;
-        let own = self.state_of(caller, &request.tender, &request.lot_id).await?;
+        let own = self
+            .state_of(caller, &request.tender, &request.lot_id)
+            .await?;
         let Some(bid) = told(&tender_box, &own) else {
             let what = format!("{}/lots/{}/bids", request.tender, request.lot_id);
             return Err(Refusal::NotFound { what }.into());
         };
-        Ok(GetBidResponse { receipts: self.receipts_of(&bid, &own).await?, bid: Some(bid) })
+        Ok(GetBidResponse {
+            receipts: self.receipts_of(&bid, &own).await?,
+            bid: Some(bid),
+        })
     }
 
     /// The caller's bids, by tender and lot.
@@ -47,7 +54,10 @@ impl Office {
         request: &ListBidsRequest,
     ) -> Result<ListBidsResponse, Problem> {
         let organization = caller.organization();
-        let after = self.pages.position(organization, &request.page_token)?.unwrap_or_default();
+        let after = self
+            .pages
+            .position(organization, &request.page_token)?
+            .unwrap_or_default();
         let after = String::from_utf8(after).map_err(Problem::internal)?;
         let (tender, lot_id) = after.split_once(SEPARATOR).unwrap_or_default();
         let size = page::size(request.page_size);
@@ -86,8 +96,14 @@ impl Office {
     }
 
     async fn receipts_of(&self, bid: &Bid, own: &OwnBid) -> Result<Vec<Receipt>, Problem> {
-        let submissions = own.submissions.iter().map(|s| (s.seq, &s.bundle, s.revision, false));
-        let withdrawals = own.withdrawals.iter().map(|w| (w.seq, &w.bundle, w.revision, true));
+        let submissions = own
+            .submissions
+            .iter()
+            .map(|s| (s.seq, &s.bundle, s.revision, false));
+        let withdrawals = own
+            .withdrawals
+            .iter()
+            .map(|w| (w.seq, &w.bundle, w.revision, true));
         let mut acts: Vec<_> = submissions.chain(withdrawals).collect();
         acts.sort_by_key(|(seq, ..)| *seq);
         let log = log_of(&bid.tender);
@@ -97,10 +113,19 @@ impl Office {
             let entry = entries
                 .first()
                 .filter(|entry| entry.seq == store::unsigned(seq))
-                .ok_or_else(|| Problem::internal(format!("record {seq} of {} is gone", bid.tender)))?;
-            let act =
-                Act { tender: &bid.tender, lot_id: &bid.lot_id, bundle, revision, withdrawal };
-            let signed = self.receipts.sign(act.receipt_of(log, entry.at, entry.leaf));
+                .ok_or_else(|| {
+                    Problem::internal(format!("record {seq} of {} is gone", bid.tender))
+                })?;
+            let act = Act {
+                tender: &bid.tender,
+                lot_id: &bid.lot_id,
+                bundle,
+                revision,
+                withdrawal,
+            };
+            let signed = self
+                .receipts
+                .sign(act.receipt_of(log, entry.at, entry.leaf));
             receipts.push(signed.ok_or_else(|| Problem::internal("an impossible receipt"))?);
         }
         Ok(receipts)

@@ -64,6 +64,9 @@ impl Receipts {
             log: LogId::from_slice(&receipt.log_id)?,
         };
         let signature = canonical.sign(&self.key);
-        Some(Receipt { signature, ..receipt })
+        Some(Receipt {
+            signature,
+            ..receipt
+        })
     }
 }

@@ -63,7 +63,9 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    tokio::task::spawn_blocking(work).await.map_err(Problem::internal)
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(Problem::internal)
 }
 
 impl Office {
@@ -80,7 +82,10 @@ impl Office {
     pub async fn refresh(&self, tender: &str) -> Result<Arc<TenderBox>, Problem> {
         let found: TenderBox = ledger::read(&self.journal, log_of(tender), box_stream()).await?;
         if found.tender.is_empty() {
-            return Err(Refusal::NotFound { what: tender.to_owned() }.into());
+            return Err(Refusal::NotFound {
+                what: tender.to_owned(),
+            }
+            .into());
         }
         let found = Arc::new(found);
         self.boxes.remember(found.clone());
@@ -121,7 +126,9 @@ fn service<T>(request: &Request<T>) -> Result<(Caller, Language), Status> {
 }
 
 fn answer<T>(result: Result<T, Problem>, language: Language) -> Answer<T> {
-    result.map(Response::new).map_err(|problem| problem.into_status(language))
+    result
+        .map(Response::new)
+        .map_err(|problem| problem.into_status(language))
 }
 
 #[tonic::async_trait]
@@ -134,17 +141,34 @@ impl BidService for Rpc {
         request: Request<Streaming<UploadPartRequest>>,
     ) -> Answer<UploadPartResponse> {
         let (caller, language) = supplier(&request)?;
-        answer(self.office.clone().receive_part(caller, request.into_inner()).await, language)
+        answer(
+            self.office
+                .clone()
+                .receive_part(caller, request.into_inner())
+                .await,
+            language,
+        )
     }
 
     async fn get_upload(&self, request: Request<GetUploadRequest>) -> Answer<GetUploadResponse> {
         let (caller, language) = supplier(&request)?;
-        answer(self.office.upload_progress(&caller, request.get_ref()).await, language)
+        answer(
+            self.office
+                .upload_progress(&caller, request.get_ref())
+                .await,
+            language,
+        )
     }
 
     async fn submit_bid(&self, request: Request<SubmitBidRequest>) -> Answer<SubmitBidResponse> {
         let (caller, language) = supplier(&request)?;
-        answer(self.office.clone().submit(&caller, request.into_inner()).await, language)
+        answer(
+            self.office
+                .clone()
+                .submit(&caller, request.into_inner())
+                .await,
+            language,
+        )
     }
 
     async fn withdraw_bid(
@@ -152,17 +176,29 @@ impl BidService for Rpc {
         request: Request<WithdrawBidRequest>,
     ) -> Answer<WithdrawBidResponse> {
         let (caller, language) = supplier(&request)?;
-        answer(self.office.clone().withdraw(&caller, request.into_inner()).await, language)
+        answer(
+            self.office
+                .clone()
+                .withdraw(&caller, request.into_inner())
+                .await,
+            language,
+        )
     }
 
     async fn get_bid(&self, request: Request<GetBidRequest>) -> Answer<GetBidResponse> {
         let (caller, language) = supplier(&request)?;
-        answer(self.office.own_bid(&caller, request.get_ref()).await, language)
+        answer(
+            self.office.own_bid(&caller, request.get_ref()).await,
+            language,
+        )
     }
 
     async fn list_bids(&self, request: Request<ListBidsRequest>) -> Answer<ListBidsResponse> {
         let (caller, language) = supplier(&request)?;
-        answer(self.office.own_bids(&caller, request.get_ref()).await, language)
+        answer(
+            self.office.own_bids(&caller, request.get_ref()).await,
+            language,
+        )
     }
 
     async fn move_deadline(
@@ -170,7 +206,12 @@ impl BidService for Rpc {
         request: Request<MoveDeadlineRequest>,
     ) -> Answer<MoveDeadlineResponse> {
         let (caller, language) = service(&request)?;
-        answer(self.office.move_deadline(&caller, request.into_inner()).await, language)
+        answer(
+            self.office
+                .move_deadline(&caller, request.into_inner())
+                .await,
+            language,
+        )
     }
 
     async fn hold_bidding(
@@ -178,12 +219,20 @@ impl BidService for Rpc {
         request: Request<HoldBiddingRequest>,
     ) -> Answer<HoldBiddingResponse> {
         let (caller, language) = service(&request)?;
-        answer(self.office.hold_or_release(&caller, request.into_inner()).await, language)
+        answer(
+            self.office
+                .hold_or_release(&caller, request.into_inner())
+                .await,
+            language,
+        )
     }
 
     async fn end_bidding(&self, request: Request<EndBiddingRequest>) -> Answer<EndBiddingResponse> {
         let (caller, language) = service(&request)?;
-        answer(self.office.end_bidding(&caller, request.into_inner()).await, language)
+        answer(
+            self.office.end_bidding(&caller, request.into_inner()).await,
+            language,
+        )
     }
 
     async fn list_closed_bids(
@@ -199,6 +248,12 @@ impl BidService for Rpc {
         request: Request<ReadPayloadsRequest>,
     ) -> Answer<Self::ReadPayloadsStream> {
         let (_, language) = service(&request)?;
-        answer(self.office.clone().read_payloads(request.into_inner(), language).await, language)
+        answer(
+            self.office
+                .clone()
+                .read_payloads(request.into_inner(), language)
+                .await,
+            language,
+        )
     }
 }

@@ -121,7 +121,10 @@ pub async fn stale_uploads(db: &Db) -> Result<Vec<(UploadKey, String)>, Problem>
         .await?
         .iter()
         .map(|row| {
-            let root = row.blob(3)?.try_into().map_err(|_| Problem::internal("a root of odd length"))?;
+            let root = row
+                .blob(3)?
+                .try_into()
+                .map_err(|_| Problem::internal("a root of odd length"))?;
             let key = UploadKey {
                 organization: row.text(0)?,
                 tender: row.text(1)?,
@@ -153,13 +156,17 @@ mod tests {
         let db = Db::sqlite(&folder.path().join("bid.db")).await.unwrap();
         db.migrate(MIGRATIONS).await.unwrap();
         for (name, sql) in SQL {
-            db.prepare(sql).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            db.prepare(sql)
+                .await
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
         }
         if let Ok(url) = std::env::var("SUNBID_TEST_POSTGRES") {
             let db = Db::postgres(&url).await.unwrap();
             db.migrate(MIGRATIONS).await.unwrap();
             for (name, sql) in SQL {
-                db.prepare(sql).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+                db.prepare(sql)
+                    .await
+                    .unwrap_or_else(|error| panic!("{name}: {error}"));
             }
         } else {
             eprintln!("PostgreSQL half skipped: SUNBID_TEST_POSTGRES names no database");
@@ -184,13 +191,23 @@ mod tests {
         assert_eq!((row.committed_bytes, row.complete), (9, true));
         key.begin(&db, 10, "second").await.unwrap();
         let row = key.find(&db).await.unwrap().unwrap();
-        assert_eq!((row.payload_bytes, row.committed_bytes, row.complete), (10, 0, false));
+        assert_eq!(
+            (row.payload_bytes, row.committed_bytes, row.complete),
+            (10, 0, false)
+        );
         assert_eq!(row.file, "first");
         assert_eq!(stale_uploads(&db).await.unwrap(), vec![]);
-        let finished =
-            [Val::Text("tenders/t".into()), Val::Int(1), Val::Bool(false), Val::Bool(true)];
+        let finished = [
+            Val::Text("tenders/t".into()),
+            Val::Int(1),
+            Val::Bool(false),
+            Val::Bool(true),
+        ];
         db.exec(SET_BIDDING, &finished).await.unwrap();
-        assert_eq!(stale_uploads(&db).await.unwrap(), vec![(key.clone(), "first".into())]);
+        assert_eq!(
+            stale_uploads(&db).await.unwrap(),
+            vec![(key.clone(), "first".into())]
+        );
         key.drop_incomplete(&db).await.unwrap();
         assert_eq!(key.find(&db).await.unwrap(), None);
     }

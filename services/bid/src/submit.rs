@@ -61,8 +61,16 @@ impl Office {
         names::check_tender(&request.tender, "tender")?;
         let code = names::check_organization(caller.organization(), "organization")?;
         check_form(&request)?;
-        let step =
-            || Step::of_caller(NAME, &request.tender, METHOD, caller.subject(), &request.request_id, &request);
+        let step = || {
+            Step::of_caller(
+                NAME,
+                &request.tender,
+                METHOD,
+                caller.subject(),
+                &request.request_id,
+                &request,
+            )
+        };
         let (first, again) = (step()?, step()?);
         let tender_box = self.tender_box(&request.tender).await?;
         if tender_box.lot(&request.lot_id).is_none() {
@@ -70,33 +78,48 @@ impl Office {
         }
         let stream = StreamId::of(&own_bid::stream_name(&request.lot_id, code.as_str()));
         let request = Arc::new(request);
-        let checked = self.clone().check(caller, &code, tender_box, request.clone()).await?;
+        let checked = self
+            .clone()
+            .check(caller, &code, tender_box, request.clone())
+            .await?;
         let order = Arc::new(Order {
             rules: self.rules.clone(),
             bidder: caller.organization().to_owned(),
             stream,
-            name: format!("{}/lots/{}/bids/{}", request.tender, request.lot_id, Uuid::new_v4()),
+            name: format!(
+                "{}/lots/{}/bids/{}",
+                request.tender,
+                request.lot_id,
+                Uuid::new_v4()
+            ),
             checked,
             request: Arc::unwrap_or_clone(request),
         });
         let (tender, asked) = (order.request.tender.clone(), order.clone());
         let first = first.reading(&[box_stream(), stream]);
-        let mut done = ledger::commit(&self.journal, first, move |view| asked.decide(view, false)).await;
+        let mut done =
+            ledger::commit(&self.journal, first, move |view| asked.decide(view, false)).await;
         if done.as_ref().is_err_and(is_due_first) {
             let again = again.reading_all();
             done = ledger::commit(&self.journal, again, move |view| order.decide(view, true)).await;
             self.refresh(&tender).await?;
         }
         let response = match done {
-            Err(problem) if is_log_closed(&problem) => return Err(self.refuse_shut(caller, &tender).await?.into()),
+            Err(problem) if is_log_closed(&problem) => {
+                return Err(self.refuse_shut(caller, &tender).await?.into());
+            }
             other => other?.reply,
         };
         self.signed(response)
     }
 
     fn signed(&self, mut response: SubmitBidResponse) -> Result<SubmitBidResponse, Problem> {
-        let receipt = response.receipt.take().and_then(|receipt| self.receipts.sign(receipt));
-        response.receipt = Some(receipt.ok_or_else(|| Problem::internal("a bid without a receipt"))?);
+        let receipt = response
+            .receipt
+            .take()
+            .and_then(|receipt| self.receipts.sign(receipt));
+        response.receipt =
+            Some(receipt.ok_or_else(|| Problem::internal("a bid without a receipt"))?);
         Ok(response)
     }
 
@@ -133,7 +156,11 @@ impl Office {
         let found = match looked {
             Ok(envelopes) => {
                 let missing = self.missing_uploads(caller, &request, &envelopes).await?;
-                if missing.is_empty() { Ok(envelopes) } else { Err(missing) }
+                if missing.is_empty() {
+                    Ok(envelopes)
+                } else {
+                    Err(missing)
+                }
             }
             Err(faults) => Err(faults),
         };
@@ -188,7 +215,11 @@ impl Office {
             if let Err(found) = office.suppliers.check(&signed, &code, office.clock.now()) {
                 faults.extend(found);
             }
-            if faults.is_empty() { Ok(envelopes) } else { Err(faults) }
+            if faults.is_empty() {
+                Ok(envelopes)
+            } else {
+                Err(faults)
+            }
         })
         .await
     }
@@ -208,9 +239,16 @@ impl Office {
                 organization: caller.organization().to_owned(),
                 tender: request.tender.clone(),
                 lot_id: request.lot_id.clone(),
-                root: part.payload_root.as_slice().try_into().map_err(Problem::internal)?,
+                root: part
+                    .payload_root
+                    .as_slice()
+                    .try_into()
+                    .map_err(Problem::internal)?,
             };
-            if !self.is_uploaded(&key, store::unsigned(part.payload_bytes)).await? {
+            if !self
+                .is_uploaded(&key, store::unsigned(part.payload_bytes))
+                .await?
+            {
                 faults.push(Fault::new(
                     "E7",
                     Duty::Completeness,
@@ -229,7 +267,10 @@ impl Office {
         tender_box: &TenderBox,
         request: &SubmitBidRequest,
     ) -> Result<Option<(bool, Vec<Verdict>)>, Problem> {
-        if tender_box.lot(&request.lot_id).is_none_or(|lot| lot.deposit_fen == 0) {
+        if tender_box
+            .lot(&request.lot_id)
+            .is_none_or(|lot| lot.deposit_fen == 0)
+        {
             return Ok(None);
         }
         let question = CheckDepositRequest {
@@ -237,7 +278,12 @@ impl Office {
             lot_id: request.lot_id.clone(),
             supplier: caller.organization().to_owned(),
         };
-        let said = self.peers.deposit().check_deposit(question).await?.into_inner();
+        let said = self
+            .peers
+            .deposit()
+            .check_deposit(question)
+            .await?
+            .into_inner();
         Ok(Some((said.valid, said.verdicts)))
     }
 }
@@ -245,11 +291,7 @@ impl Office {
 impl Order {
     /// Inside the transaction. `whole` says that every state of the log is in the view, so that a
     /// box whose deadline has come can be closed.
-    fn decide(
-        &self,
-        view: &View<'_>,
-        whole: bool,
-    ) -> Result<Decided<SubmitBidResponse>, Problem> {
+    fn decide(&self, view: &View<'_>, whole: bool) -> Result<Decided<SubmitBidResponse>, Problem> {
         let tender_box: TenderBox = ledger::load(view, box_stream())?;
         let late = || {
             let facts = fault::submission_facts(&tender_box, &self.bidder, view.now, None);
@@ -268,21 +310,31 @@ impl Order {
             now: view.now,
             seq: view.head.map_or(0, |head| store::signed(head.size)),
         };
-        let submitted =
-            desk::submit(&tender_box, &own, self.bid(&envelopes), envelopes.not_before, place)
-                .map_err(|fault| self.refuse(&tender_box, view, fault))?;
+        let submitted = desk::submit(
+            &tender_box,
+            &own,
+            self.bid(&envelopes),
+            envelopes.not_before,
+            place,
+        )
+        .map_err(|fault| self.refuse(&tender_box, view, fault))?;
         let mut decided = Decided::new()
             .event(self.stream, &submitted)
             .verdicts(said.clone())
             .fold::<OwnBid>(view, self.stream)?;
         if own.submissions.is_empty() {
             let row = [&self.bidder, &self.request.tender, &self.request.lot_id];
-            decided = decided
-                .write(store::ADD_OWN_BID, row.map(|text| Val::Text(text.clone())).to_vec());
+            decided = decided.write(
+                store::ADD_OWN_BID,
+                row.map(|text| Val::Text(text.clone())).to_vec(),
+            );
         }
         for (at, part) in envelopes.parts.iter().enumerate() {
             if let Some(payload) = inline(&self.request, at) {
-                let row = vec![Val::Blob(part.payload_root.clone()), Val::Blob(payload.to_vec())];
+                let row = vec![
+                    Val::Blob(part.payload_root.clone()),
+                    Val::Blob(payload.to_vec()),
+                ];
                 decided = decided.write(store::ADD_SMALL_PAYLOAD, row);
             }
         }
@@ -331,7 +383,11 @@ impl Order {
 
 /// The payload that came with the submission for the part at `at`.
 fn inline(request: &SubmitBidRequest, at: usize) -> Option<&[u8]> {
-    request.inline_payloads.get(at).map(Vec::as_slice).filter(|payload| !payload.is_empty())
+    request
+        .inline_payloads
+        .get(at)
+        .map(Vec::as_slice)
+        .filter(|payload| !payload.is_empty())
 }
 
 fn wrong_payloads(request: &SubmitBidRequest, envelopes: &Envelopes) -> Vec<Fault> {
@@ -344,7 +400,10 @@ fn wrong_payloads(request: &SubmitBidRequest, envelopes: &Envelopes) -> Vec<Faul
                 Duty::Sealing,
                 format!("inline_payloads[{at}]"),
                 format!("第{}部分的密文与封装头所载的长度或根哈希不符。", part.part),
-                format!("The sealed bytes of part {} do not have its header's length and root.", part.part),
+                format!(
+                    "The sealed bytes of part {} do not have its header's length and root.",
+                    part.part
+                ),
             )
         })
         .collect()
@@ -370,8 +429,14 @@ fn check_form(request: &SubmitBidRequest) -> Result<(), Refusal> {
         check.require(
             payload.len() <= LARGEST_INLINE,
             format!("inline_payloads[{at}]"),
-            format!("{}字节，随投标提交的密文最多{LARGEST_INLINE}字节，请先上传。", payload.len()),
-            format!("has {} bytes, at most {LARGEST_INLINE} travel with a submission; upload it first.", payload.len()),
+            format!(
+                "{}字节，随投标提交的密文最多{LARGEST_INLINE}字节，请先上传。",
+                payload.len()
+            ),
+            format!(
+                "has {} bytes, at most {LARGEST_INLINE} travel with a submission; upload it first.",
+                payload.len()
+            ),
         );
     }
     check.finish()

@@ -35,7 +35,10 @@ pub struct Signed<'a> {
 
 impl Suppliers {
     pub fn new(roots: Arc<Roots>) -> Self {
-        Self { roots, known: Mutex::default() }
+        Self {
+            roots,
+            known: Mutex::default(),
+        }
     }
 
     /// Whether the organisation with `credit_code` signed; every fault found is told.
@@ -62,7 +65,11 @@ impl Suppliers {
         if let Err(error) = by_its_key {
             faults.push(fault("signature", error.zh(), format!("{error}.")));
         }
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults)
+        }
     }
 
     fn holder(&self, signed: &Signed<'_>, at: Instant) -> Result<Holder, Fault> {

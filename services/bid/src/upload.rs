@@ -100,7 +100,10 @@ impl Office {
         S: Stream<Item = Result<UploadPartRequest, Status>> + Send + Unpin + 'static,
     {
         let first = stream.next().await.transpose()?;
-        let Some(UploadPartRequest { step: Some(Step::Header(header)) }) = first else {
+        let Some(UploadPartRequest {
+            step: Some(Step::Header(header)),
+        }) = first
+        else {
             return Err(Refusal::field(
                 "header",
                 "第一条消息应为上传说明。",
@@ -108,7 +111,12 @@ impl Office {
             )
             .into());
         };
-        let key = upload_key(&caller, &header.tender, &header.lot_id, &header.payload_root)?;
+        let key = upload_key(
+            &caller,
+            &header.tender,
+            &header.lot_id,
+            &header.payload_root,
+        )?;
         let payload_bytes = self.check_header(&caller, &header).await?;
         let turn = Turn::take(self.clone(), key)?;
         let row = self.place_of(&turn.key, payload_bytes).await?;
@@ -142,12 +150,19 @@ impl Office {
         caller: &Caller,
         request: &GetUploadRequest,
     ) -> Result<GetUploadResponse, Problem> {
-        let key = upload_key(caller, &request.tender, &request.lot_id, &request.payload_root)?;
+        let key = upload_key(
+            caller,
+            &request.tender,
+            &request.lot_id,
+            &request.payload_root,
+        )?;
         let row = key.find(self.journal.db()).await?;
-        Ok(row.map_or_else(GetUploadResponse::default, |row| GetUploadResponse {
-            committed_bytes: crate::store::signed(row.committed_bytes),
-            complete: row.complete,
-        }))
+        Ok(
+            row.map_or_else(GetUploadResponse::default, |row| GetUploadResponse {
+                committed_bytes: crate::store::signed(row.committed_bytes),
+                complete: row.complete,
+            }),
+        )
     }
 
     /// Whether the payload was uploaded whole, with just this many bytes.
@@ -171,8 +186,7 @@ impl Office {
     ) -> Result<u64, Problem> {
         let tender_box = self.tender_box(&header.tender).await?;
         let now = self.clock.now();
-        let facts =
-            fault::submission_facts(&tender_box, caller.organization(), now, None);
+        let facts = fault::submission_facts(&tender_box, caller.organization(), now, None);
         match tender_box.gate(now) {
             // What is sent ahead is no bid yet: a suspension does not stop it.
             Ok(()) | Err(Shut::Held) => {}
@@ -202,7 +216,10 @@ impl Office {
                 Duty::Sealing,
                 "header.payload_bytes",
                 format!("{}字节不是任何填充后的密文长度。", header.payload_bytes),
-                format!("No payload has a sealed length of {} bytes.", header.payload_bytes),
+                format!(
+                    "No payload has a sealed length of {} bytes.",
+                    header.payload_bytes
+                ),
             ));
         }
         if !faults.is_empty() {
@@ -234,11 +251,16 @@ impl Office {
             if there {
                 return Ok(row);
             }
-            tracing::error!(file = row.file, "an uploaded file is gone; its upload begins again");
+            tracing::error!(
+                file = row.file,
+                "an uploaded file is gone; its upload begins again"
+            );
         }
         self.uploads.begun(key);
         key.begin(db, payload_bytes, &Vault::fresh_name()).await?;
-        key.find(db).await?.ok_or_else(|| Problem::internal("an upload that began is not there"))
+        key.find(db)
+            .await?
+            .ok_or_else(|| Problem::internal("an upload that began is not there"))
     }
 }
 
@@ -274,7 +296,9 @@ impl Turn {
             .await?
             .map_err(storage)?;
         if intake.synced() > before {
-            self.key.advance(self.office.journal.db(), intake.synced(), false).await?;
+            self.key
+                .advance(self.office.journal.db(), intake.synced(), false)
+                .await?;
         }
         Ok(intake)
     }
@@ -304,7 +328,9 @@ impl Turn {
         .await?
         .map_err(storage)?;
         if !right {
-            self.key.begin(office.journal.db(), bytes, &Vault::fresh_name()).await?;
+            self.key
+                .begin(office.journal.db(), bytes, &Vault::fresh_name())
+                .await?;
             return Err(office.wrong_root(&self.key).await?.into());
         }
         self.key.advance(office.journal.db(), bytes, true).await?;
@@ -339,9 +365,12 @@ async fn take_stream<S>(
 where
     S: Stream<Item = Result<UploadPartRequest, Status>> + Send + Unpin,
 {
-    turn.check_space(payload_bytes.saturating_sub(row.committed_bytes)).await?;
+    turn.check_space(payload_bytes.saturating_sub(row.committed_bytes))
+        .await?;
     let (path, committed) = (turn.office.vault.incoming(&row.file), row.committed_bytes);
-    let resumed = off_thread(move || Intake::resume(&path, committed)).await?.map_err(storage)?;
+    let resumed = off_thread(move || Intake::resume(&path, committed))
+        .await?
+        .map_err(storage)?;
     let mut intake = Box::new(resumed.ok_or_else(|| {
         Problem::internal("an incoming file is shorter than its committed offset")
     })?);
@@ -394,7 +423,10 @@ where
         intake.synced()
     };
     ended?;
-    Ok(UploadPartResponse { committed_bytes: crate::store::signed(committed), complete: false })
+    Ok(UploadPartResponse {
+        committed_bytes: crate::store::signed(committed),
+        complete: false,
+    })
 }
 
 /// The upload that a caller means.
@@ -405,7 +437,10 @@ pub fn upload_key(
     root: &[u8],
 ) -> Result<UploadKey, Refusal> {
     names::check_tender(tender, "tender")?;
-    FieldCheck::new().bytes(root, 32, "payload_root").text(lot_id, 32, "lot_id").finish()?;
+    FieldCheck::new()
+        .bytes(root, 32, "payload_root")
+        .text(lot_id, 32, "lot_id")
+        .finish()?;
     Ok(UploadKey {
         organization: caller.organization().to_owned(),
         tender: tender.to_owned(),

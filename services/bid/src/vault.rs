@@ -100,7 +100,11 @@ mod tests {
         fs::write(vault.incoming(&name), b"sealed").unwrap();
         vault.admit(&name, &root).unwrap();
         assert_eq!(fs::read(vault.sealed(&root)).unwrap(), b"sealed");
-        assert!(vault.sealed(&root).starts_with(folder.path().join("sealed/ab")));
+        assert!(
+            vault
+                .sealed(&root)
+                .starts_with(folder.path().join("sealed/ab"))
+        );
         assert!(!vault.incoming(&name).exists());
         vault.discard(&name).unwrap();
     }

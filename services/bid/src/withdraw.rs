@@ -44,9 +44,19 @@ impl Office {
     ) -> Result<WithdrawBidResponse, Problem> {
         names::check_tender(&request.tender, "tender")?;
         let code = names::check_organization(caller.organization(), "organization")?;
-        FieldCheck::new().text(&request.lot_id, 32, "lot_id").finish()?;
-        let step =
-            || Step::of_caller(NAME, &request.tender, METHOD, caller.subject(), &request.request_id, &request);
+        FieldCheck::new()
+            .text(&request.lot_id, 32, "lot_id")
+            .finish()?;
+        let step = || {
+            Step::of_caller(
+                NAME,
+                &request.tender,
+                METHOD,
+                caller.subject(),
+                &request.request_id,
+                &request,
+            )
+        };
         let (first, again) = (step()?, step()?);
         let tender_box = self.tender_box(&request.tender).await?;
         if tender_box.lot(&request.lot_id).is_none() {
@@ -54,12 +64,21 @@ impl Office {
         }
         let stream = StreamId::of(&own_bid::stream_name(&request.lot_id, code.as_str()));
         let request = Arc::new(request);
-        let checked = self.clone().signed_bundle(code, &tender_box, stream, request.clone()).await?;
+        let checked = self
+            .clone()
+            .signed_bundle(code, &tender_box, stream, request.clone())
+            .await?;
         let request = Arc::unwrap_or_clone(request);
-        let order = Arc::new(Order { rules: self.rules.clone(), request, stream, checked });
+        let order = Arc::new(Order {
+            rules: self.rules.clone(),
+            request,
+            stream,
+            checked,
+        });
         let (tender, asked) = (order.request.tender.clone(), order.clone());
         let first = first.reading(&[box_stream(), stream]);
-        let mut done = ledger::commit(&self.journal, first, move |view| asked.decide(view, false)).await;
+        let mut done =
+            ledger::commit(&self.journal, first, move |view| asked.decide(view, false)).await;
         if done.as_ref().is_err_and(is_due_first) {
             let again = again.reading_all();
             done = ledger::commit(&self.journal, again, move |view| order.decide(view, true)).await;
@@ -76,7 +95,10 @@ impl Office {
             }
             other => other?.reply,
         };
-        let receipt = response.receipt.take().and_then(|receipt| self.receipts.sign(receipt));
+        let receipt = response
+            .receipt
+            .take()
+            .and_then(|receipt| self.receipts.sign(receipt));
         response.receipt = Some(receipt.ok_or_else(|| Problem::internal("no receipt"))?);
         Ok(response)
     }
@@ -106,9 +128,12 @@ impl Office {
             let now = office.clock.now();
             match office.suppliers.check(&signed, &code, now) {
                 Ok(()) => Ok(bundle),
-                Err(faults) => {
-                    Err(fault::refuse_withdrawal(&office.rules, &tender_box, now, &faults))
-                }
+                Err(faults) => Err(fault::refuse_withdrawal(
+                    &office.rules,
+                    &tender_box,
+                    now,
+                    &faults,
+                )),
             }
         })
         .await
@@ -157,7 +182,9 @@ impl Order {
                     revision,
                     withdrawal: true,
                 };
-                WithdrawBidResponse { receipt: entries.first().map(|entry| act.receipt(entry)) }
+                WithdrawBidResponse {
+                    receipt: entries.first().map(|entry| act.receipt(entry)),
+                }
             }))
     }
 }

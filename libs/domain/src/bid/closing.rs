@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use sunbid_contracts::bid::v1::{
-    BidState, BiddingClosed, ClosingEntry, ClosingStatus, LotClosing,
-};
+use sunbid_contracts::bid::v1::{BidState, BiddingClosed, ClosingEntry, ClosingStatus, LotClosing};
 
 use super::{OwnBid, TenderBox};
 
@@ -50,5 +48,9 @@ pub fn closing(tender_box: &TenderBox, bids: &[OwnBid]) -> BiddingClosed {
         }));
     }
     entries.sort_by_key(|entry| entry.seq);
-    BiddingClosed { deadline_us: tender_box.deadline_us, entries, lots }
+    BiddingClosed {
+        deadline_us: tender_box.deadline_us,
+        entries,
+        lots,
+    }
 }

@@ -31,7 +31,10 @@ pub fn open(
     if !tender_box.tender.is_empty() {
         return Ok(None);
     }
-    let deadline = tender.timetable.as_ref().map_or(0, |timetable| timetable.bid_deadline_us);
+    let deadline = tender
+        .timetable
+        .as_ref()
+        .map_or(0, |timetable| timetable.bid_deadline_us);
     FieldCheck::new()
         .bytes(&tender.key_id, 32, "tender.key_id")
         .require(
@@ -40,10 +43,23 @@ pub fn open(
             "投标截止时间应为整秒。",
             "must be a whole second.",
         )
-        .require(!tender.lots.is_empty(), "tender.lots", "至少一个标段。", "needs at least one lot.")
-        .require(!tender.parts.is_empty(), "tender.parts", "至少一个部分。", "needs at least one part.")
+        .require(
+            !tender.lots.is_empty(),
+            "tender.lots",
+            "至少一个标段。",
+            "needs at least one lot.",
+        )
+        .require(
+            !tender.parts.is_empty(),
+            "tender.parts",
+            "至少一个部分。",
+            "needs at least one part.",
+        )
         .finish()?;
-    Ok(Some(BiddingOpened { tender: Some(tender), notice_head: Some(notice_head) }))
+    Ok(Some(BiddingOpened {
+        tender: Some(tender),
+        notice_head: Some(notice_head),
+    }))
 }
 
 /// Takes a checked bid that was sealed for `not_before` (whole seconds). The box's gate is open.
@@ -61,7 +77,13 @@ pub fn submit(
     if bid.revision != expected {
         return Err(Fault::revision(bid.revision, expected));
     }
-    Ok(BidSubmitted { bid: Some(Bid { accept_time_us: place.now.micros(), ..bid }), seq: place.seq })
+    Ok(BidSubmitted {
+        bid: Some(Bid {
+            accept_time_us: place.now.micros(),
+            ..bid
+        }),
+        seq: place.seq,
+    })
 }
 
 /// Takes back the live bid, whose bundle the supplier signed. The box's gate is open.
@@ -75,7 +97,9 @@ pub fn withdraw(
         return Err(nothing_to_withdraw());
     };
     if live.bundle != bundle {
-        return Err(Refusal::Outdated { what: live.name.clone() });
+        return Err(Refusal::Outdated {
+            what: live.name.clone(),
+        });
     }
     Ok(BidWithdrawn {
         bid: live.name.clone(),
@@ -94,7 +118,9 @@ pub fn move_deadline(
     cause: &str,
     now: Instant,
 ) -> Result<DeadlineMoved, Refusal> {
-    tender_box.gate(now).map_err(|shut| shut_for_orders(tender_box, shut))?;
+    tender_box
+        .gate(now)
+        .map_err(|shut| shut_for_orders(tender_box, shut))?;
     check_new_deadline(tender_box, new_deadline_us, now)?;
     FieldCheck::new().text(cause, 200, "cause").finish()?;
     Ok(DeadlineMoved {
@@ -106,9 +132,13 @@ pub fn move_deadline(
 
 /// Holds bidding: nothing is taken and nothing closes until it is released.
 pub fn hold(tender_box: &TenderBox, reason: &str, now: Instant) -> Result<BiddingHeld, Refusal> {
-    tender_box.gate(now).map_err(|shut| shut_for_orders(tender_box, shut))?;
+    tender_box
+        .gate(now)
+        .map_err(|shut| shut_for_orders(tender_box, shut))?;
     FieldCheck::new().text(reason, 2000, "reason").finish()?;
-    Ok(BiddingHeld { reason: reason.to_owned() })
+    Ok(BiddingHeld {
+        reason: reason.to_owned(),
+    })
 }
 
 /// Releases bidding that is held, with the deadline it goes on to.
@@ -130,8 +160,13 @@ pub fn release(
         }
     }
     check_new_deadline(tender_box, new_deadline_us, now)?;
-    FieldCheck::new().optional_text(reason, 2000, "reason").finish()?;
-    Ok(BiddingReleased { reason: reason.to_owned(), new_deadline_us })
+    FieldCheck::new()
+        .optional_text(reason, 2000, "reason")
+        .finish()?;
+    Ok(BiddingReleased {
+        reason: reason.to_owned(),
+        new_deadline_us,
+    })
 }
 
 /// Ends bidding of a terminated tender; nothing if it has ended already.
@@ -146,7 +181,9 @@ pub fn end(
         Err(shut) => return Err(shut_for_orders(tender_box, shut)),
     }
     FieldCheck::new().text(reason, 2000, "reason").finish()?;
-    Ok(Some(BiddingEnded { reason: reason.to_owned() }))
+    Ok(Some(BiddingEnded {
+        reason: reason.to_owned(),
+    }))
 }
 
 /// The deadline as envelopes carry it.
@@ -178,15 +215,19 @@ pub fn shut_for_suppliers(tender_box: &TenderBox, shut: Shut) -> Refusal {
 /// The refusal of an order that the box's state does not allow.
 pub fn shut_for_orders(tender_box: &TenderBox, shut: Shut) -> Refusal {
     match shut {
-        Shut::NotAnnounced => Refusal::NotFound { what: "tender".to_owned() },
+        Shut::NotAnnounced => Refusal::NotFound {
+            what: "tender".to_owned(),
+        },
         Shut::Ended => Refusal::state(
             "BIDDING_ENDED",
             "招标项目已终止。",
             "The tender was terminated.",
         ),
-        Shut::Held => {
-            Refusal::state("BIDDING_HELD", "招标项目已暂停。", "The tender is suspended.")
-        }
+        Shut::Held => Refusal::state(
+            "BIDDING_HELD",
+            "招标项目已暂停。",
+            "The tender is suspended.",
+        ),
         Shut::Closed | Shut::Due => {
             let deadline = tender_box.deadline();
             Refusal::state(

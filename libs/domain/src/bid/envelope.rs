@@ -8,9 +8,9 @@ use sunbid_sealing::{
     leaf_hash,
 };
 
+use super::TenderBox;
 use super::desk::deadline_seconds;
 use super::fault::{Duty, Fault};
-use super::TenderBox;
 
 /// Largest number of envelopes a bid can have: part numbers are one byte.
 const MOST_PARTS: usize = 256;
@@ -34,10 +34,7 @@ pub struct Envelopes {
 }
 
 /// Checks all envelopes of a bid against the tender; every fault is told.
-pub fn check_envelopes(
-    tender_box: &TenderBox,
-    claim: &Claim<'_>,
-) -> Result<Envelopes, Vec<Fault>> {
+pub fn check_envelopes(tender_box: &TenderBox, claim: &Claim<'_>) -> Result<Envelopes, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut headers = Vec::new();
     if claim.headers.len() > MOST_PARTS {
@@ -53,7 +50,10 @@ pub fn check_envelopes(
     for (at, bytes) in claim.headers.iter().enumerate() {
         match check_one(tender_box, claim, bytes) {
             Ok(header) => headers.push(header),
-            Err(fault) => faults.push(Fault { field: format!("headers[{at}]"), ..fault }),
+            Err(fault) => faults.push(Fault {
+                field: format!("headers[{at}]"),
+                ..fault
+            }),
         }
     }
     if faults.is_empty() {
@@ -83,7 +83,11 @@ pub fn check_envelopes(
             payload_root: header.payload_root().to_vec(),
         })
         .collect();
-    Ok(Envelopes { parts, bundle: bundle.id(), not_before: deadline_seconds(tender_box) })
+    Ok(Envelopes {
+        parts,
+        bundle: bundle.id(),
+        not_before: deadline_seconds(tender_box),
+    })
 }
 
 /// Checks a sealed payload that is at hand against its header's length and root (E7).
@@ -92,7 +96,8 @@ pub fn check_payload(part: &EnvelopePart, payload: &[u8]) -> bool {
     for chunk in payload.chunks(CHUNK + TAG) {
         tree.push(leaf_hash(chunk));
     }
-    i64::try_from(payload.len()) == Ok(part.payload_bytes) && tree.root().as_slice() == part.payload_root
+    i64::try_from(payload.len()) == Ok(part.payload_bytes)
+        && tree.root().as_slice() == part.payload_root
 }
 
 fn check_one(
@@ -102,7 +107,11 @@ fn check_one(
 ) -> Result<CheckedHeader, Fault> {
     let header = Header::parse(bytes).map_err(|error| told(&error))?;
     let number = header.subject().part;
-    let Some(required) = tender_box.parts.iter().find(|part| part.part == i32::from(number)) else {
+    let Some(required) = tender_box
+        .parts
+        .iter()
+        .find(|part| part.part == i32::from(number))
+    else {
         return Err(sealing(
             format!("招标文件没有规定第{number}部分。"),
             format!("The tender knows no part {number}."),
@@ -110,12 +119,20 @@ fn check_one(
     };
     let checked = header.check().map_err(|error| told(&error))?;
     let expected = expected(tender_box, claim, required).ok_or_else(|| {
-        sealing("招标文件的规定无法封装。", "The tender prescribes what no envelope can say.")
+        sealing(
+            "招标文件的规定无法封装。",
+            "The tender prescribes what no envelope can say.",
+        )
     })?;
     let key_id: &[u8; 32] = tender_box.key_id.as_slice().try_into().map_err(|_| {
-        sealing("招标项目没有可用的开标密钥。", "The tender has no usable key.")
+        sealing(
+            "招标项目没有可用的开标密钥。",
+            "The tender has no usable key.",
+        )
     })?;
-    checked.agrees_with(key_id, &expected).map_err(|error| told(&error))?;
+    checked
+        .agrees_with(key_id, &expected)
+        .map_err(|error| told(&error))?;
     let bytes = checked.payload_length();
     let most = required.max_bytes;
     if i64::try_from(bytes).map_or(true, |bytes| bytes > most) {
@@ -156,7 +173,11 @@ fn missing_parts(tender_box: &TenderBox, headers: &[CheckedHeader]) -> Option<Fa
         .parts
         .iter()
         .filter(|part| part.required)
-        .filter(|part| !headers.iter().any(|h| i32::from(h.subject().part) == part.part))
+        .filter(|part| {
+            !headers
+                .iter()
+                .any(|h| i32::from(h.subject().part) == part.part)
+        })
         .map(|part| format!("{}（{}）", part.part, part.title))
         .collect();
     if headers.is_empty() || !missing.is_empty() {
@@ -192,19 +213,31 @@ fn sealing(zh: impl Into<String>, en: impl Into<String>) -> Fault {
 fn told(error: &HeaderError) -> Fault {
     let (code, duty, zh) = match error {
         HeaderError::Form(_) => ("E1", Duty::Sealing, "封装头不是规范格式".to_owned()),
-        HeaderError::Suite(_) | HeaderError::Class { .. } => {
-            ("E2", Duty::Sealing, "封装头的算法套件或类别不被接受".to_owned())
-        }
-        HeaderError::Differs { field, expected, found } => {
-            ("E2", Duty::Sealing, format!("封装头的{field}为{found}，应为{expected}"))
-        }
+        HeaderError::Suite(_) | HeaderError::Class { .. } => (
+            "E2",
+            Duty::Sealing,
+            "封装头的算法套件或类别不被接受".to_owned(),
+        ),
+        HeaderError::Differs {
+            field,
+            expected,
+            found,
+        } => (
+            "E2",
+            Duty::Sealing,
+            format!("封装头的{field}为{found}，应为{expected}"),
+        ),
         HeaderError::Element { field, .. } => {
             ("E3", Duty::Sealing, format!("封装头的群元素{field}无效"))
         }
         HeaderError::Proof => ("E4", Duty::Proof, "封装证明不成立".to_owned()),
-        HeaderError::PayloadLength { length } => {
-            ("E5", Duty::Sealing, format!("密文长度{length}字节不是任何填充后的长度"))
-        }
+        HeaderError::PayloadLength { length } => (
+            "E5",
+            Duty::Sealing,
+            format!("密文长度{length}字节不是任何填充后的长度"),
+        ),
     };
-    Fault::new(code, duty, "", format!("{zh}。"), error.to_string())
+    // The code stands before every fault already.
+    let en = error.to_string().replace(&format!(" ({code})"), "");
+    Fault::new(code, duty, "", format!("{zh}。"), en)
 }

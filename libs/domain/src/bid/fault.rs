@@ -47,7 +47,13 @@ impl Fault {
         zh: impl Into<String>,
         en: impl Into<String>,
     ) -> Self {
-        Self { code, duty, field: field.into(), zh: zh.into(), en: en.into() }
+        Self {
+            code,
+            duty,
+            field: field.into(),
+            zh: zh.into(),
+            en: en.into(),
+        }
     }
 
     /// The bid was sealed for another moment than the deadline in force.
@@ -56,7 +62,9 @@ impl Fault {
             "E2",
             Duty::Sealing,
             "headers",
-            format!("封装时写入的最早开启时间{found}秒不等于现行投标截止时间{deadline}，请重新封装。"),
+            format!(
+                "封装时写入的最早开启时间{found}秒不等于现行投标截止时间{deadline}，请重新封装。"
+            ),
             format!(
                 "The envelopes are sealed for second {found}, not for the present deadline {deadline}; seal them again."
             ),
@@ -95,7 +103,10 @@ pub fn submission_facts(
     complete_at: Instant,
     deposit_valid: Option<bool>,
 ) -> SubmissionFacts {
-    let excluded = tender_box.excluded_bidders.iter().any(|excluded| excluded == bidder);
+    let excluded = tender_box
+        .excluded_bidders
+        .iter()
+        .any(|excluded| excluded == bidder);
     SubmissionFacts {
         complete_at: Some(complete_at),
         deadline: tender_box.deadline(),
@@ -127,7 +138,11 @@ pub fn refuse_submission(
             Duty::Order => {}
         }
     }
-    tell(verdicts::messages(&rules.check(scope, &facts)), faults, Fault::rule)
+    tell(
+        verdicts::messages(&rules.check(scope, &facts)),
+        faults,
+        Fault::rule,
+    )
 }
 
 /// Refuses a withdrawal whose signature or certificate is at fault.
@@ -171,7 +186,9 @@ fn tell(messages: Vec<Verdict>, faults: &[Fault], rule: fn(&Fault) -> &'static s
     let told: Option<Vec<Verdict>> = faults
         .iter()
         .map(|fault| {
-            let law = messages.iter().find(|verdict| refuses(verdict, rule(fault)))?;
+            let law = messages
+                .iter()
+                .find(|verdict| refuses(verdict, rule(fault)))?;
             Some(Verdict {
                 field: fault.field.clone(),
                 message_zh: format!("（{}）{}", fault.code, fault.zh),
@@ -182,7 +199,9 @@ fn tell(messages: Vec<Verdict>, faults: &[Fault], rule: fn(&Fault) -> &'static s
         .collect();
     match told {
         Some(told) if !told.is_empty() => {
-            let rest = messages.into_iter().filter(|v| !told.iter().any(|t| t.rule_id == v.rule_id));
+            let rest = messages
+                .into_iter()
+                .filter(|v| !told.iter().any(|t| t.rule_id == v.rule_id));
             Refusal::Rules(told.iter().cloned().chain(rest).collect())
         }
         _ => Refusal::Fields(
@@ -201,7 +220,10 @@ fn tell(messages: Vec<Verdict>, faults: &[Fault], rule: fn(&Fault) -> &'static s
 /// Refuses a bid that comes at or after the deadline (E9).
 pub fn refuse_late(rules: &Engine, tender_box: &TenderBox, facts: &SubmissionFacts) -> Refusal {
     let at = facts.complete_at.unwrap_or(facts.deadline);
-    let late = SubmissionFacts { log_closed: true, ..facts.clone() };
+    let late = SubmissionFacts {
+        log_closed: true,
+        ..facts.clone()
+    };
     let messages = scope(tender_box, at)
         .map(|scope| verdicts::messages(&rules.check(&scope, &late)))
         .unwrap_or_default();
@@ -218,7 +240,10 @@ pub fn refuse_late(rules: &Engine, tender_box: &TenderBox, facts: &SubmissionFac
 
 /// Refuses a withdrawal that comes at or after the deadline.
 pub fn refuse_late_withdrawal(rules: &Engine, tender_box: &TenderBox, at: Instant) -> Refusal {
-    let facts = WithdrawalFacts { log_closed: true, ..withdrawal_facts(tender_box, at) };
+    let facts = WithdrawalFacts {
+        log_closed: true,
+        ..withdrawal_facts(tender_box, at)
+    };
     let messages = scope(tender_box, at)
         .map(|scope| verdicts::messages(&rules.check(&scope, &facts)))
         .unwrap_or_default();

@@ -50,7 +50,9 @@ pub struct Withdrawal {
 impl OwnBid {
     /// The bid that would go to the opening if bidding closed now.
     pub fn live(&self) -> Option<&Bid> {
-        self.last.as_ref().filter(|bid| bid.state == BidState::Submitted as i32)
+        self.last
+            .as_ref()
+            .filter(|bid| bid.state == BidState::Submitted as i32)
     }
 
     /// 0 before the first.
@@ -81,7 +83,11 @@ impl OwnBid {
 
     fn withdraw(&mut self, withdrawn: BidWithdrawn) -> Result<(), &'static str> {
         let live = |state: &i32| *state == BidState::Submitted as i32;
-        let bid = self.last.as_mut().filter(|bid| live(&bid.state)).ok_or("no bid is live")?;
+        let bid = self
+            .last
+            .as_mut()
+            .filter(|bid| live(&bid.state))
+            .ok_or("no bid is live")?;
         if bid.bundle != withdrawn.bundle {
             return Err("another bundle is live");
         }

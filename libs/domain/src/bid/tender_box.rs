@@ -95,12 +95,18 @@ impl TenderBox {
 
     /// Largest sealed part that the tender takes, bytes.
     pub fn largest_part(&self) -> i64 {
-        self.parts.iter().map(|part| part.max_bytes).fold(0, i64::max)
+        self.parts
+            .iter()
+            .map(|part| part.max_bytes)
+            .fold(0, i64::max)
     }
 
     /// Whether the lot goes to the opening; nothing before the closing.
     pub fn lot_opens(&self, lot_id: &str) -> Option<bool> {
-        self.outcome.iter().find(|lot| lot.lot_id == lot_id).map(|lot| lot.opens)
+        self.outcome
+            .iter()
+            .find(|lot| lot.lot_id == lot_id)
+            .map(|lot| lot.opens)
     }
 
     fn open(&mut self, tender: Tender) {
@@ -111,8 +117,13 @@ impl TenderBox {
             key_id: tender.key_id,
             lots: tender.lots,
             parts: tender.parts,
-            excluded_bidders: tender.conditions.map(|c| c.excluded_bidders).unwrap_or_default(),
-            deadline_us: tender.timetable.map_or(0, |timetable| timetable.bid_deadline_us),
+            excluded_bidders: tender
+                .conditions
+                .map(|c| c.excluded_bidders)
+                .unwrap_or_default(),
+            deadline_us: tender
+                .timetable
+                .map_or(0, |timetable| timetable.bid_deadline_us),
             ..Self::default()
         };
     }
@@ -133,7 +144,11 @@ impl Aggregate for TenderBox {
             if !self.tender.is_empty() {
                 return Err(impossible("bidding was opened before"));
             }
-            self.open(opened.tender.ok_or_else(|| impossible("it carries no tender"))?);
+            self.open(
+                opened
+                    .tender
+                    .ok_or_else(|| impossible("it carries no tender"))?,
+            );
             return Ok(());
         }
         if self.tender.is_empty() || self.closed || self.ended {

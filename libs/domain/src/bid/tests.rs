@@ -22,7 +22,10 @@ fn at(seconds: i64) -> Instant {
 }
 
 fn tender() -> Tender {
-    let lot = |id: &str| Lot { lot_id: id.into(), ..Lot::default() };
+    let lot = |id: &str| Lot {
+        lot_id: id.into(),
+        ..Lot::default()
+    };
     Tender {
         name: "tenders/t".into(),
         track: Track::Engineering as i32,
@@ -35,7 +38,10 @@ fn tender() -> Tender {
             max_bytes: 1 << 20,
             ..PartRequirement::default()
         }],
-        timetable: Some(Timetable { bid_deadline_us: at(100).micros(), ..Timetable::default() }),
+        timetable: Some(Timetable {
+            bid_deadline_us: at(100).micros(),
+            ..Timetable::default()
+        }),
         ..Tender::default()
     }
 }
@@ -52,20 +58,29 @@ struct Log {
 impl Log {
     fn opened() -> Self {
         let mut log = Self::default();
-        let opened = desk::open(&log.tender_box, tender(), LogHead::default()).unwrap().unwrap();
+        let opened = desk::open(&log.tender_box, tender(), LogHead::default())
+            .unwrap()
+            .unwrap();
         log.record("box", Event::of(&opened));
         log
     }
 
     fn place(&self) -> Place {
-        Place { now: self.now, seq: i64::try_from(self.events.len()).unwrap() }
+        Place {
+            now: self.now,
+            seq: i64::try_from(self.events.len()).unwrap(),
+        }
     }
 
     fn record(&mut self, stream: &str, event: Event) {
         if stream == "box" {
             self.tender_box.evolve(&event, self.now).unwrap();
         } else {
-            self.bids.entry(stream.into()).or_default().evolve(&event, self.now).unwrap();
+            self.bids
+                .entry(stream.into())
+                .or_default()
+                .evolve(&event, self.now)
+                .unwrap();
         }
         self.events.push((stream.into(), event, self.now));
     }
@@ -85,8 +100,16 @@ impl Log {
 #[derive(Clone, Debug)]
 enum Step {
     Wait(i64),
-    Submit { lot: usize, bidder: usize, skip: i64, stale: bool },
-    Withdraw { lot: usize, bidder: usize },
+    Submit {
+        lot: usize,
+        bidder: usize,
+        skip: i64,
+        stale: bool,
+    },
+    Withdraw {
+        lot: usize,
+        bidder: usize,
+    },
     Move(i64),
     Hold,
     Release(i64),
@@ -116,12 +139,18 @@ fn run(log: &mut Log, steps: &[Step]) -> Result<(), TestCaseError> {
         match step.clone() {
             // The journal's time never goes back within a log, whatever the clock does.
             Step::Wait(seconds) => log.now = log.now.max(log.now.plus_seconds(seconds)),
-            Step::Submit { lot, bidder, skip, stale } => submit(log, lot, bidder, skip, stale)?,
+            Step::Submit {
+                lot,
+                bidder,
+                skip,
+                stale,
+            } => submit(log, lot, bidder, skip, stale)?,
             Step::Withdraw { lot, bidder } => withdraw(log, lot, bidder)?,
             Step::Move(by) => {
                 log.close_if_due();
                 let new = log.tender_box.deadline().plus_seconds(by);
-                if let Ok(moved) = desk::move_deadline(&log.tender_box, new.micros(), "c", log.now) {
+                if let Ok(moved) = desk::move_deadline(&log.tender_box, new.micros(), "c", log.now)
+                {
                     prop_assert!(by >= 0 && new > log.now && !log.tender_box.held);
                     log.record("box", Event::of(&moved));
                 }
@@ -151,13 +180,23 @@ fn run(log: &mut Log, steps: &[Step]) -> Result<(), TestCaseError> {
             }
         }
         if closed_before {
-            prop_assert_eq!(log.events.len(), size_before, "something was taken after closing");
+            prop_assert_eq!(
+                log.events.len(),
+                size_before,
+                "something was taken after closing"
+            );
         }
     }
     Ok(())
 }
 
-fn submit(log: &mut Log, lot: usize, bidder: usize, skip: i64, stale: bool) -> Result<(), TestCaseError> {
+fn submit(
+    log: &mut Log,
+    lot: usize,
+    bidder: usize,
+    skip: i64,
+    stale: bool,
+) -> Result<(), TestCaseError> {
     let stream = own_bid::stream_name(LOTS[lot], &bidder.to_string());
     let own = log.bids.get(&stream).cloned().unwrap_or_default();
     let revision = own.last_revision() + 1 + skip;
@@ -301,7 +340,10 @@ fn the_instant_of_the_deadline_is_late() {
 #[test]
 fn a_tender_that_cannot_be_bid_for_does_not_open() {
     let mut odd = tender();
-    odd.timetable = Some(Timetable { bid_deadline_us: 1_500_001, ..Timetable::default() });
+    odd.timetable = Some(Timetable {
+        bid_deadline_us: 1_500_001,
+        ..Timetable::default()
+    });
     odd.key_id.clear();
     let refused = desk::open(&TenderBox::default(), odd, LogHead::default()).unwrap_err();
     assert!(matches!(refused, Refusal::Fields(fields) if fields.len() == 2));
@@ -313,12 +355,28 @@ fn every_fault_is_refused_and_told_with_its_code() {
     let tender_box = Log::opened().tender_box;
     let facts = fault::submission_facts(&tender_box, "organizations/x", at(50), None);
     let scope = fault::scope(&tender_box, at(1_760_000_000)).unwrap();
-    let duties = [Duty::Sealing, Duty::Proof, Duty::Signature, Duty::Completeness, Duty::Order];
+    let duties = [
+        Duty::Sealing,
+        Duty::Proof,
+        Duty::Signature,
+        Duty::Completeness,
+        Duty::Order,
+    ];
     let faults = duties.map(|duty| Fault::new("E2", duty, "headers[0]", "错", "wrong"));
-    for faults in faults.iter().map(std::slice::from_ref).chain([faults.as_slice()]) {
+    for faults in faults
+        .iter()
+        .map(std::slice::from_ref)
+        .chain([faults.as_slice()])
+    {
         match refuse_submission(&rules, &scope, &facts, faults) {
             Refusal::Rules(verdicts) => {
-                assert!(verdicts.iter().filter(|v| v.message_en == "(E2) wrong").count() >= faults.len());
+                assert!(
+                    verdicts
+                        .iter()
+                        .filter(|v| v.message_en == "(E2) wrong")
+                        .count()
+                        >= faults.len()
+                );
             }
             Refusal::Fields(fields) => {
                 assert_eq!(fields.len(), faults.len());
@@ -332,10 +390,23 @@ fn every_fault_is_refused_and_told_with_its_code() {
 #[test]
 fn garbage_is_no_header() {
     let tender_box = Log::opened().tender_box;
-    let claim = Claim { lot_id: "01", credit_code: "x", revision: 1, headers: &[vec![1, 2], vec![]] };
+    let claim = Claim {
+        lot_id: "01",
+        credit_code: "x",
+        revision: 1,
+        headers: &[vec![1, 2], vec![]],
+    };
     let faults = check_envelopes(&tender_box, &claim).unwrap_err();
-    assert_eq!(faults.iter().map(|f| (f.code, f.field.as_str())).collect::<Vec<_>>(),
-        [("E1", "headers[0]"), ("E1", "headers[1]")]);
-    let none = Claim { headers: &[], ..claim };
+    assert_eq!(
+        faults
+            .iter()
+            .map(|f| (f.code, f.field.as_str()))
+            .collect::<Vec<_>>(),
+        [("E1", "headers[0]"), ("E1", "headers[1]")]
+    );
+    let none = Claim {
+        headers: &[],
+        ..claim
+    };
     assert_eq!(check_envelopes(&tender_box, &none).unwrap_err().len(), 1);
 }

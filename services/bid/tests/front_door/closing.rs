@@ -19,7 +19,10 @@ async fn closed_bids(house: &House, live_only: bool) -> Result<ListClosedBidsRes
             page_token: all.next_page_token.clone(),
             live_only,
         };
-        let page = house.client().list_closed_bids(house.from("opening", request)).await?;
+        let page = house
+            .client()
+            .list_closed_bids(house.from("opening", request))
+            .await?;
         let page = page.into_inner();
         all.bids.extend(page.bids);
         all.seqs.extend(page.seqs);
@@ -34,13 +37,22 @@ async fn payloads(
     house: &House,
     payload_roots: Vec<Vec<u8>>,
 ) -> Result<Vec<ReadPayloadsResponse>, Status> {
-    let request = ReadPayloadsRequest { tender: house.tender.name.clone(), payload_roots };
-    let stream = house.client().read_payloads(house.from("opening", request)).await?;
+    let request = ReadPayloadsRequest {
+        tender: house.tender.name.clone(),
+        payload_roots,
+    };
+    let stream = house
+        .client()
+        .read_payloads(house.from("opening", request))
+        .await?;
     stream.into_inner().collect::<Result<Vec<_>, _>>().await
 }
 
 fn roots(bid: &Bid) -> Vec<Vec<u8>> {
-    bid.parts.iter().map(|part| part.payload_root.clone()).collect()
+    bid.parts
+        .iter()
+        .map(|part| part.payload_root.clone())
+        .collect()
 }
 
 #[tokio::test]
@@ -56,7 +68,10 @@ async fn one_microsecond_decides() {
     house.clock.set(deadline());
     assert!(!house.is_closed().await);
     let late = b.bid(&house, 1).await.unwrap_err();
-    assert_eq!((late.code(), rules(&late)[0].as_str()), (Code::FailedPrecondition, "B3"));
+    assert_eq!(
+        (late.code(), rules(&late)[0].as_str()),
+        (Code::FailedPrecondition, "B3")
+    );
     assert!(late.message().contains("(E9)"), "{late:?}");
     assert!(house.is_closed().await);
     let closed = house.closing_record().await;
@@ -84,7 +99,10 @@ async fn a_late_withdrawal_closes_too() {
     assert_eq!(rules(&late)[0], "B1", "{late:?}");
     let closed = house.closing_record().await;
     assert_eq!(closed.entries[0].status, ClosingStatus::LotFailed as i32);
-    assert_eq!(a.own(&house).await.unwrap().bid.unwrap().state, BidState::NeverOpened as i32);
+    assert_eq!(
+        a.own(&house).await.unwrap().bid.unwrap().state,
+        BidState::NeverOpened as i32
+    );
 }
 
 /// Three live bids, one of them replaced; a fourth bidder withdrew.
@@ -104,37 +122,60 @@ async fn full_house(house: &House) -> [Supplier; 4] {
 async fn a_closed_log_is_read_by_services_and_before_by_nobody() {
     let house = House::build().await;
     let [a, _, _, d] = full_house(&house).await;
-    assert_eq!(reason(&closed_bids(&house, false).await.unwrap_err()), "BIDDING_OPEN");
+    assert_eq!(
+        reason(&closed_bids(&house, false).await.unwrap_err()),
+        "BIDDING_OPEN"
+    );
     let own = a.own(&house).await.unwrap().bid.unwrap();
-    assert_eq!(reason(&payloads(&house, roots(&own)).await.unwrap_err()), "BIDDING_OPEN");
+    assert_eq!(
+        reason(&payloads(&house, roots(&own)).await.unwrap_err()),
+        "BIDDING_OPEN"
+    );
 
     house.clock.set(deadline());
     house.until(async || house.is_closed().await).await;
     let closed = house.closing_record().await;
     let statuses: Vec<_> = closed.entries.iter().map(|entry| entry.status).collect();
     use ClosingStatus::{Live, Superseded, Withdrawn};
-    assert_eq!(statuses, [Superseded, Withdrawn, Live, Live, Live].map(|status| status as i32));
+    assert_eq!(
+        statuses,
+        [Superseded, Withdrawn, Live, Live, Live].map(|status| status as i32)
+    );
     assert_eq!((closed.lots[0].bidders, closed.lots[0].opens), (3, true));
     assert_eq!((closed.lots[1].bidders, closed.lots[1].opens), (0, false));
 
     let all = closed_bids(&house, false).await.unwrap();
-    assert_eq!(all.seqs, closed.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>());
+    assert_eq!(
+        all.seqs,
+        closed
+            .entries
+            .iter()
+            .map(|entry| entry.seq)
+            .collect::<Vec<_>>()
+    );
     use BidState::{Replaced, Sealed, Withdrawn as TakenBack};
     let states: Vec<_> = all.bids.iter().map(|bid| bid.state).collect();
-    assert_eq!(states, [Replaced, TakenBack, Sealed, Sealed, Sealed].map(|state| state as i32));
+    assert_eq!(
+        states,
+        [Replaced, TakenBack, Sealed, Sealed, Sealed].map(|state| state as i32)
+    );
     for (bid, entry) in all.bids.iter().zip(&closed.entries) {
         assert_eq!(bid.bundle, entry.bundle);
     }
     let live = closed_bids(&house, true).await.unwrap();
     assert_eq!(live.seqs, all.seqs[2..]);
-    house.until(async || {
-        a.own(&house).await.unwrap().bid.unwrap().state == Sealed as i32
-    }).await;
+    house
+        .until(async || a.own(&house).await.unwrap().bid.unwrap().state == Sealed as i32)
+        .await;
 
     // Payloads come whole and in the order asked for; those of others than live bids never come.
     let wanted: Vec<_> = live.bids.iter().flat_map(roots).collect();
     let pieces = payloads(&house, wanted.clone()).await.unwrap();
-    let told: Vec<_> = pieces.iter().filter(|p| p.last).map(|p| p.payload_root.clone()).collect();
+    let told: Vec<_> = pieces
+        .iter()
+        .filter(|p| p.last)
+        .map(|p| p.payload_root.clone())
+        .collect();
     assert_eq!(told, wanted);
     for part in live.bids.iter().flat_map(|bid| &bid.parts) {
         let bytes: Vec<u8> = pieces
@@ -161,12 +202,21 @@ async fn changed_or_lost_payloads_are_named_and_not_served() {
         plan.parts[1].2 = vec![3; 1_500_000];
         let sealed = plan.seal();
         let header = sealed.upload_header(&plan, 1, 0);
-        assert!(supplier.upload(header.clone(), &sealed.payloads[1]).await.unwrap().complete);
+        assert!(
+            supplier
+                .upload(header.clone(), &sealed.payloads[1])
+                .await
+                .unwrap()
+                .complete
+        );
         let mut request = supplier.request(&plan, &sealed);
         request.inline_payloads[1].clear();
         supplier.send(request).await.unwrap();
         let root = hex::encode(&header.payload_root);
-        files.push((header.payload_root, house.data.join("sealed").join(&root[..2]).join(&root)));
+        files.push((
+            header.payload_root,
+            house.data.join("sealed").join(&root[..2]).join(&root),
+        ));
     }
     house.clock.set(deadline());
     house.until(async || house.is_closed().await).await;
@@ -177,7 +227,10 @@ async fn changed_or_lost_payloads_are_named_and_not_served() {
     let wanted: Vec<_> = files.iter().map(|(root, _)| root.clone()).collect();
     let pieces = payloads(&house, wanted.clone()).await.unwrap();
     for (root, fault) in wanted[..2].iter().zip(["another root", "gone"]) {
-        let told: Vec<_> = pieces.iter().filter(|piece| piece.payload_root == *root).collect();
+        let told: Vec<_> = pieces
+            .iter()
+            .filter(|piece| piece.payload_root == *root)
+            .collect();
         assert_eq!(told.len(), 1);
         assert!(told[0].last && told[0].chunk.is_empty() && told[0].fault.contains(fault));
     }

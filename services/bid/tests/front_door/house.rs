@@ -35,7 +35,7 @@ use sunbid_service::{
     setting::Database,
     token::{self, Claims},
 };
-use sunbid_terms::{Clock, Instant};
+use sunbid_terms::{Clock, CreditCode, Instant};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
@@ -50,6 +50,9 @@ use tonic_types::StatusExt;
 use crate::supplier::Supplier;
 
 pub const ORIGIN: &str = "bid.example";
+
+/// Who designed the project and may not bid: the first 17 characters of its credit code.
+pub const EXCLUDED: &str = "91330000142912224";
 
 pub struct TestClock(AtomicI64);
 
@@ -125,12 +128,17 @@ impl House {
             sandbox: true,
             shutdown: shutdown.clone(),
         };
-        let started = sunbid_bid::start_with(setting, free_space_floor).await.unwrap();
+        let started = sunbid_bid::start_with(setting, free_space_floor)
+            .await
+            .unwrap();
         let db = Db::sqlite(&folder.path().join("notice.db")).await.unwrap();
         let notices = Journal::open(db, clock.clone()).await.unwrap();
         let mut routes = RoutesBuilder::default();
         (started.install)(&mut routes);
-        let logs = Logs::new([("notice", notices.clone()), ("bid", started.journal.clone())]);
+        let logs = Logs::new([
+            ("notice", notices.clone()),
+            ("bid", started.journal.clone()),
+        ]);
         routes.add_service(LogServiceServer::new(logs));
         let guard = Guard {
             keyring: Keyring {
@@ -190,7 +198,8 @@ impl House {
         .await
         .unwrap();
         let log = LogId::of("bid", &tender.name);
-        self.until(async || self.journal.head(log).await.unwrap().is_some()).await;
+        self.until(async || self.journal.head(log).await.unwrap().is_some())
+            .await;
     }
 
     /// Waits for something that tasks in the background bring about.
@@ -219,7 +228,12 @@ impl House {
     }
 
     pub fn suppliers(&self) -> [Supplier; 3] {
-        ["91110108551385082", "9144030071526726X", "91310000607269833"].map(|c| self.supplier(c))
+        [
+            "91110108551385082",
+            "9144030071526726X",
+            "91310000607269833",
+        ]
+        .map(|c| self.supplier(c))
     }
 
     pub fn token(&self, organization: &str, role: Role) -> String {
@@ -262,7 +276,10 @@ impl House {
         let entries = self.journal.read(log, 0, 1_000).await.unwrap();
         let bodies = entries.iter().map(|entry| {
             let record = <Record as prost::Message>::decode(entry.body().unwrap()).unwrap();
-            Event { name: record.r#type, bytes: record.event }
+            Event {
+                name: record.r#type,
+                bytes: record.event,
+            }
         });
         bodies.collect()
     }
@@ -276,12 +293,21 @@ impl House {
     }
 
     pub async fn submissions(&self) -> Vec<BidSubmitted> {
-        self.events().await.iter().filter_map(|e| e.read().unwrap()).collect()
+        self.events()
+            .await
+            .iter()
+            .filter_map(|e| e.read().unwrap())
+            .collect()
     }
 }
 
 fn tender(key: &SealingKey) -> Tender {
-    let lot = |id: &str| Lot { lot_id: id.into(), title: id.into(), ..Lot::default() };
+    let excluded = CreditCode::complete(EXCLUDED).unwrap();
+    let lot = |id: &str| Lot {
+        lot_id: id.into(),
+        title: id.into(),
+        ..Lot::default()
+    };
     let part = |part, class: PartClass, required| PartRequirement {
         part,
         class: class as i32,
@@ -304,7 +330,7 @@ fn tender(key: &SealingKey) -> Tender {
             ..Timetable::default()
         }),
         conditions: Some(Conditions {
-            excluded_bidders: vec!["organizations/91330000142912224A".into()],
+            excluded_bidders: vec![format!("organizations/{excluded}")],
             ..Conditions::default()
         }),
         key_id: key.id().to_vec(),
@@ -322,7 +348,9 @@ pub fn with<T>(token: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     let bearer: MetadataValue<_> = format!("Bearer {token}").parse().unwrap();
     request.metadata_mut().insert("authorization", bearer);
-    request.metadata_mut().insert("accept-language", MetadataValue::from_static("en"));
+    request
+        .metadata_mut()
+        .insert("accept-language", MetadataValue::from_static("en"));
     request
 }
 
@@ -331,17 +359,27 @@ pub fn rules(status: &Status) -> Vec<String> {
     let details = status.get_error_details();
     let violations = details.precondition_failure().map(|f| f.violations.clone());
     let subjects = violations.unwrap_or_default().into_iter().map(|v| v.r#type);
-    subjects.map(|subject| subject.trim_start_matches("RULE:").to_owned()).collect()
+    subjects
+        .map(|subject| subject.trim_start_matches("RULE:").to_owned())
+        .collect()
 }
 
 /// The fields that a status names.
 pub fn fields(status: &Status) -> Vec<String> {
     let details = status.get_error_details();
     let violations = details.bad_request().map(|f| f.field_violations.clone());
-    violations.unwrap_or_default().into_iter().map(|v| v.field).collect()
+    violations
+        .unwrap_or_default()
+        .into_iter()
+        .map(|v| v.field)
+        .collect()
 }
 
 /// The machine-readable reason of a status.
 pub fn reason(status: &Status) -> String {
-    status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
+    status
+        .get_error_details()
+        .error_info()
+        .map(|info| info.reason.clone())
+        .unwrap_or_default()
 }

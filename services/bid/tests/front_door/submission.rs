@@ -7,7 +7,7 @@ use sunbid_proofs::{LogId, receipt};
 use sunbid_sealing::{Class, OsRng, SealingKey, SecretScalar};
 use tonic::{Code, Status};
 
-use crate::house::{House, deadline, fields, request_id, rules, start_of_time, with};
+use crate::house::{EXCLUDED, House, deadline, fields, request_id, rules, start_of_time, with};
 use crate::supplier::{Envelopes, Plan, Supplier};
 
 /// Checks a receipt as its bearer does, with nothing but the platform's public key.
@@ -22,7 +22,9 @@ pub fn verify(house: &House, receipt: &Receipt) {
         leaf: receipt.leaf.as_slice().try_into().unwrap(),
         log: LogId::from_slice(&receipt.log_id).unwrap(),
     };
-    canonical.verify(&receipt.signature, &house.receipt_key()).unwrap();
+    canonical
+        .verify(&receipt.signature, &house.receipt_key())
+        .unwrap();
 }
 
 #[tokio::test]
@@ -44,9 +46,15 @@ async fn a_bid_is_taken_receipted_and_shown_to_its_owner_alone() {
     assert_eq!(leaves[1].to_vec(), receipt.leaf);
 
     assert_eq!(a.send(request.clone()).await.unwrap(), taken);
-    let other = SubmitBidRequest { revision: 2, ..request };
+    let other = SubmitBidRequest {
+        revision: 2,
+        ..request
+    };
     let refused = a.send(other).await.unwrap_err();
-    assert_eq!((refused.code(), fields(&refused)), (Code::InvalidArgument, vec!["request_id".into()]));
+    assert_eq!(
+        (refused.code(), fields(&refused)),
+        (Code::InvalidArgument, vec!["request_id".into()])
+    );
     assert_eq!(house.submissions().await.len(), 1);
 
     let own = a.own(&house).await.unwrap();
@@ -65,8 +73,19 @@ async fn list(house: &House, supplier: &Supplier) -> Vec<Bid> {
     let mut bids = Vec::new();
     let mut page_token = String::new();
     loop {
-        let request = with(&supplier.token, ListBidsRequest { page_size: 1, page_token });
-        let page = house.client().list_bids(request).await.unwrap().into_inner();
+        let request = with(
+            &supplier.token,
+            ListBidsRequest {
+                page_size: 1,
+                page_token,
+            },
+        );
+        let page = house
+            .client()
+            .list_bids(request)
+            .await
+            .unwrap()
+            .into_inner();
         bids.extend(page.bids);
         page_token = page.next_page_token;
         if page_token.is_empty() {
@@ -80,18 +99,35 @@ async fn own_bids_come_page_by_page() {
     let house = House::build().await;
     let [a, ..] = house.suppliers();
     for lot in ["01", "02"] {
-        let plan = Plan { lot: lot.into(), ..a.plan(&house, 1) };
+        let plan = Plan {
+            lot: lot.into(),
+            ..a.plan(&house, 1)
+        };
         a.send(a.request(&plan, &plan.seal())).await.unwrap();
     }
-    let lots: Vec<_> = list(&house, &a).await.into_iter().map(|bid| bid.lot_id).collect();
+    let lots: Vec<_> = list(&house, &a)
+        .await
+        .into_iter()
+        .map(|bid| bid.lot_id)
+        .collect();
     assert_eq!(lots, ["01", "02"]);
 }
 
 /// Expects a refusal with this code of the sealing scheme under this rule, and nothing recorded.
-async fn refused(house: &House, status: Result<impl Sized, Status>, code: &str, rule: &str) -> Status {
-    let Err(status) = status else { panic!("{code} was taken") };
+async fn refused(
+    house: &House,
+    status: Result<impl Sized, Status>,
+    code: &str,
+    rule: &str,
+) -> Status {
+    let Err(status) = status else {
+        panic!("{code} was taken")
+    };
     assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");
-    assert!(status.message().contains(&format!("({code})")), "{code}: {status:?}");
+    assert!(
+        status.message().contains(&format!("({code})")),
+        "{code}: {status:?}"
+    );
     assert_eq!(rules(&status)[0], rule, "{code}: {status:?}");
     assert_eq!(house.submissions().await, vec![], "{code}");
     status
@@ -110,13 +146,34 @@ async fn what_an_envelope_says_must_be_what_it_is_sent_for() {
     let mut missing_part = good.clone();
     missing_part.parts.pop();
     let wrong = [
-        Plan { tender: "tenders/other".into(), ..good.clone() },
-        Plan { lot: "02".into(), ..good.clone() },
-        Plan { bidder: b.code.clone(), ..good.clone() },
-        Plan { revision: 2, ..good.clone() },
-        Plan { not_before: deadline().seconds() + 1, ..good.clone() },
-        Plan { not_before: deadline().seconds() - 1, ..good.clone() },
-        Plan { key: SealingKey::new([8; 32], secret.public()), ..good.clone() },
+        Plan {
+            tender: "tenders/other".into(),
+            ..good.clone()
+        },
+        Plan {
+            lot: "02".into(),
+            ..good.clone()
+        },
+        Plan {
+            bidder: b.code.clone(),
+            ..good.clone()
+        },
+        Plan {
+            revision: 2,
+            ..good.clone()
+        },
+        Plan {
+            not_before: deadline().seconds() + 1,
+            ..good.clone()
+        },
+        Plan {
+            not_before: deadline().seconds() - 1,
+            ..good.clone()
+        },
+        Plan {
+            key: SealingKey::new([8; 32], secret.public()),
+            ..good.clone()
+        },
         wrong_class,
         unknown_part,
         missing_part,
@@ -153,7 +210,7 @@ async fn damaged_envelopes_and_payloads_are_refused() {
     let suite = damaged(0, &|header| header[9] = 2);
     refused(&house, a.send(suite).await, "E2", "B2").await;
     let length = good.headers[0].len();
-    let element = damaged(0, &|header| header[length - 232..length - 200].fill(0xff));
+    let element = damaged(0, &|header| header[length - 200..length - 168].fill(0xff));
     refused(&house, a.send(element).await, "E3", "B2").await;
     let proof = damaged(0, &|header| header[length - 64] ^= 1);
     refused(&house, a.send(proof).await, "E4", "B2").await;
@@ -167,7 +224,10 @@ async fn damaged_envelopes_and_payloads_are_refused() {
     let mut request = a.request(&plan, &good);
     request.inline_payloads[1].pop();
     refused(&house, a.send(request).await, "E7", "B2").await;
-    let absent = SubmitBidRequest { inline_payloads: vec![], ..a.request(&plan, &good) };
+    let absent = SubmitBidRequest {
+        inline_payloads: vec![],
+        ..a.request(&plan, &good)
+    };
     refused(&house, a.send(absent).await, "E7", "B3").await;
 }
 
@@ -195,12 +255,21 @@ async fn only_the_bidders_own_signature_counts() {
     let from = start_of_time().plus_seconds(-86_400);
     let stranger = TrialAuthority::new("别的根证书", from, from.plus_seconds(99 * 86_400)).unwrap();
     let foreign = Supplier::of(&house, &stranger, &a.code[..17]);
-    refused(&house, foreign.send(foreign.request(&plan, &sealed)).await, "E6", "B2").await;
+    refused(
+        &house,
+        foreign.send(foreign.request(&plan, &sealed)).await,
+        "E6",
+        "B2",
+    )
+    .await;
     // Another supplier's envelopes under one's own signature.
     let copied = b.request(&plan, &sealed);
     refused(&house, b.send(copied).await, "E2", "B2").await;
     // An expired certificate.
-    let expired = SubmitBidRequest { request_id: request_id(), ..good.clone() };
+    let expired = SubmitBidRequest {
+        request_id: request_id(),
+        ..good.clone()
+    };
     house.clock.set(start_of_time().plus_seconds(366 * 86_400));
     let late = a.send(expired).await.unwrap_err();
     assert_eq!(rules(&late)[0], "B3");
@@ -219,20 +288,31 @@ async fn revisions_follow_one_another() {
     assert_ne!(first.name, second.name);
     let own = a.own(&house).await.unwrap();
     assert_eq!(own.bid.unwrap().revision, 2);
-    assert_eq!(own.receipts.iter().map(|r| r.revision).collect::<Vec<_>>(), [1, 2]);
-    own.receipts.iter().for_each(|receipt| verify(&house, receipt));
+    assert_eq!(
+        own.receipts.iter().map(|r| r.revision).collect::<Vec<_>>(),
+        [1, 2]
+    );
+    own.receipts
+        .iter()
+        .for_each(|receipt| verify(&house, receipt));
 }
 
 #[tokio::test]
 async fn who_may_not_bid_and_what_is_unknown_is_refused() {
     let house = House::build().await;
-    let excluded = house.supplier("91330000142912224");
+    let excluded = house.supplier(EXCLUDED);
     let status = excluded.bid(&house, 1).await.unwrap_err();
     assert_eq!(rules(&status), ["B6"], "{status:?}");
     let [a, ..] = house.suppliers();
     let plan = a.plan(&house, 1);
-    let sealed = Envelopes { headers: vec![], payloads: vec![] };
-    let lot = SubmitBidRequest { lot_id: "09".into(), ..a.request(&plan, &sealed) };
+    let sealed = Envelopes {
+        headers: vec![],
+        payloads: vec![],
+    };
+    let lot = SubmitBidRequest {
+        lot_id: "09".into(),
+        ..a.request(&plan, &sealed)
+    };
     assert_eq!(fields(&a.send(lot).await.unwrap_err()), ["lot_id"]);
     let tender = SubmitBidRequest {
         tender: format!("tenders/{}", uuid::Uuid::new_v4()),
@@ -245,5 +325,8 @@ async fn who_may_not_bid_and_what_is_unknown_is_refused() {
         ..a.request(&plan, &plan.seal())
     };
     let status = a.send(form).await.unwrap_err();
-    assert_eq!(fields(&status), ["revision", "inline_payloads", "inline_payloads[0]"]);
+    assert_eq!(
+        fields(&status),
+        ["revision", "inline_payloads", "inline_payloads[0]"]
+    );
 }

@@ -25,7 +25,8 @@ pub struct Supplier {
     pub token: String,
     pub identity: TrialIdentity,
     pub signer: Signer,
-    client: sunbid_contracts::bid::v1::bid_service_client::BidServiceClient<tonic::transport::Channel>,
+    client:
+        sunbid_contracts::bid::v1::bid_service_client::BidServiceClient<tonic::transport::Channel>,
 }
 
 /// What a bid is made for; tests change a field to make it wrong.
@@ -101,16 +102,23 @@ impl Supplier {
 
     /// Signs the bundle of headers; of headers that make none, it signs nothing much.
     pub fn sign(&self, headers: &[Vec<u8>]) -> Vec<u8> {
-        let checked: Vec<_> =
-            headers.iter().filter_map(|header| CheckedHeader::parse(header).ok()).collect();
+        let checked: Vec<_> = headers
+            .iter()
+            .filter_map(|header| CheckedHeader::parse(header).ok())
+            .collect();
         let bundle = Bundle::of(&checked.iter().collect::<Vec<_>>());
         let bundle = bundle.map_or([0; 32], |bundle| bundle.id());
-        self.signer.sign(&supplier::submission(&self.identity.certificate, &bundle)).unwrap()
+        self.signer
+            .sign(&supplier::submission(&self.identity.certificate, &bundle))
+            .unwrap()
     }
 
     pub async fn send(&self, request: SubmitBidRequest) -> Result<SubmitBidResponse, Status> {
         let mut client = self.client.clone();
-        Ok(client.submit_bid(with(&self.token, request)).await?.into_inner())
+        Ok(client
+            .submit_bid(with(&self.token, request))
+            .await?
+            .into_inner())
     }
 
     /// Seals and submits a bid for the first lot.
@@ -144,14 +152,22 @@ impl Supplier {
         request: WithdrawBidRequest,
     ) -> Result<WithdrawBidResponse, Status> {
         let mut client = self.client.clone();
-        Ok(client.withdraw_bid(with(&self.token, request)).await?.into_inner())
+        Ok(client
+            .withdraw_bid(with(&self.token, request))
+            .await?
+            .into_inner())
     }
 
     pub async fn own(&self, house: &House) -> Result<GetBidResponse, Status> {
-        let request =
-            GetBidRequest { tender: house.tender.name.clone(), lot_id: "01".into() };
+        let request = GetBidRequest {
+            tender: house.tender.name.clone(),
+            lot_id: "01".into(),
+        };
         let mut client = self.client.clone();
-        Ok(client.get_bid(with(&self.token, request)).await?.into_inner())
+        Ok(client
+            .get_bid(with(&self.token, request))
+            .await?
+            .into_inner())
     }
 
     /// Sends some of a payload's bytes, in uneven pieces.
@@ -160,12 +176,12 @@ impl Supplier {
         header: UploadPartHeader,
         bytes: &[u8],
     ) -> Result<UploadPartResponse, Status> {
-        let mut messages = vec![UploadPartRequest { step: Some(Step::Header(header)) }];
-        messages.extend(
-            bytes
-                .chunks(700_001)
-                .map(|chunk| UploadPartRequest { step: Some(Step::Chunk(chunk.to_vec())) }),
-        );
+        let mut messages = vec![UploadPartRequest {
+            step: Some(Step::Header(header)),
+        }];
+        messages.extend(bytes.chunks(700_001).map(|chunk| UploadPartRequest {
+            step: Some(Step::Chunk(chunk.to_vec())),
+        }));
         let mut client = self.client.clone();
         let request = with(&self.token, tokio_stream::iter(messages));
         Ok(client.upload_part(request).await?.into_inner())
@@ -174,7 +190,10 @@ impl Supplier {
 
 impl Plan {
     pub fn seal(&self) -> Envelopes {
-        let mut envelopes = Envelopes { headers: vec![], payloads: vec![] };
+        let mut envelopes = Envelopes {
+            headers: vec![],
+            payloads: vec![],
+        };
         for (part, class, content) in &self.parts {
             let subject = Subject {
                 tender: Label::new(&self.tender).unwrap(),
@@ -188,8 +207,15 @@ impl Plan {
             let mut payload = Vec::new();
             let length = content.len() as u64;
             let (key, one) = (&self.key, Workers::ONE);
-            let sealed =
-                seal(key, &subject, length, content.as_slice(), &mut payload, one, &mut OsRng);
+            let sealed = seal(
+                key,
+                &subject,
+                length,
+                content.as_slice(),
+                &mut payload,
+                one,
+                &mut OsRng,
+            );
             envelopes.headers.push(sealed.unwrap().header.encode());
             envelopes.payloads.push(payload);
         }
