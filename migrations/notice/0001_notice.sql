@@ -1,25 +1,32 @@
--- What is published, for reading: lists, search, permanent addresses.
+-- What lists of notices and questions are made from; the truth is in the journal's tables beside
+-- these.
+
 CREATE TABLE notice (
-  name TEXT NOT NULL PRIMARY KEY,
-  kind BIGINT NOT NULL,
-  tender TEXT NOT NULL,
-  title TEXT NOT NULL,
-  publish_us BIGINT NOT NULL,
-  body BYTEA NOT NULL
+    -- "notices/{uuid}"
+    name TEXT NOT NULL PRIMARY KEY,
+    kind BIGINT NOT NULL,
+    -- "tenders/{uuid}"; empty for intents.
+    tender TEXT NOT NULL,
+    publish_us BIGINT NOT NULL,
+    -- The title in small letters.
+    search TEXT NOT NULL,
+    -- The notice, encoded.
+    body BYTEA NOT NULL
 );
-CREATE INDEX notice_newest ON notice (publish_us, name);
-CREATE INDEX notice_of_tender ON notice (tender, publish_us, name);
-CREATE TABLE intent (
-  name TEXT NOT NULL PRIMARY KEY,
-  publish_us BIGINT NOT NULL,
-  body BYTEA NOT NULL
-);
--- Questions; who asked is for the asker alone.
+
+CREATE INDEX notice_by_time ON notice (publish_us, name);
+CREATE INDEX notice_by_tender ON notice (tender, publish_us, name);
+
 CREATE TABLE question (
-  name TEXT NOT NULL PRIMARY KEY,
-  tender TEXT NOT NULL,
-  asker TEXT NOT NULL,
-  ask_us BIGINT NOT NULL,
-  body BYTEA NOT NULL
+    -- "tenders/{uuid}/questions/{uuid}"
+    name TEXT NOT NULL PRIMARY KEY,
+    tender TEXT NOT NULL,
+    -- Who asked; shown to the asker alone.
+    asker TEXT NOT NULL,
+    answered BOOLEAN NOT NULL,
+    ask_us BIGINT NOT NULL,
+    -- The question, encoded.
+    body BYTEA NOT NULL
 );
-CREATE INDEX question_of_tender ON question (tender, ask_us, name);
+
+CREATE INDEX question_by_tender ON question (tender, ask_us, name);

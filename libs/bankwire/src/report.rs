@@ -32,6 +32,8 @@ pub struct Outcome {
 pub enum PaymentStatus {
     /// ACSC: the money left the debtor's account.
     Settled,
+    /// PDNG: taken, and to be settled later.
+    Pending,
     /// RJCT: nothing was paid.
     Rejected {
         /// ISO 20022 external status reason, such as AC04 (the account is closed).
@@ -170,8 +172,9 @@ impl Transaction {
     fn read(self) -> Result<Outcome, MessageFault> {
         let status = match (self.status.as_str(), self.reason) {
             ("ACSC", None) => PaymentStatus::Settled,
-            ("ACSC", Some(reason)) => {
-                let wanted = "a settled payment has no reason";
+            ("PDNG", None) => PaymentStatus::Pending,
+            ("ACSC" | "PDNG", Some(reason)) => {
+                let wanted = "only a rejected payment has a reason";
                 return Err(MessageFault::value(
                     "StsRsnInf",
                     &reason.reason.code,
@@ -193,7 +196,7 @@ impl Transaction {
                 return Err(MessageFault::value(
                     "TxSts",
                     other,
-                    "only ACSC and RJCT are taken",
+                    "only ACSC, PDNG and RJCT are taken",
                 ));
             }
         };
@@ -206,6 +209,7 @@ impl Transaction {
     fn of(outcome: &Outcome) -> Self {
         let (status, reason) = match &outcome.status {
             PaymentStatus::Settled => ("ACSC", None),
+            PaymentStatus::Pending => ("PDNG", None),
             PaymentStatus::Rejected { code, text } => (
                 "RJCT",
                 Some(Reason {

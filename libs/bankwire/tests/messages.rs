@@ -214,7 +214,7 @@ fn reports_requests_and_receipts_come_back() {
         assert_eq!(Message::parse(sent.to_xml().as_bytes()), Ok(sent));
     }
     let xml = report.to_xml();
-    assert!(changed(&xml, "ACSC", "PDNG").is_err());
+    assert!(changed(&xml, "ACSC", "ACWC").is_err());
     assert!(changed(&xml, "ACSC", "RJCT").is_err());
     assert!(changed(&xml, "<Cd>AC04</Cd>", "<Cd>LONG5</Cd>").is_err());
 }

@@ -60,7 +60,10 @@ pub fn find(note: &Note, witness: &Verifier) -> Result<Cosignature, NoteError> {
 
 /// The time a cosignature line states, seconds since 1970 UTC; nothing is verified.
 pub fn stated_time(signature: &Signature) -> Option<u64> {
-    signature.bytes.split_first_chunk::<8>().map(|(time, _)| u64::from_be_bytes(*time))
+    signature
+        .bytes
+        .split_first_chunk::<8>()
+        .map(|(time, _)| u64::from_be_bytes(*time))
 }
 
 fn message(checkpoint: &str, time: u64) -> String {

@@ -201,15 +201,13 @@ fn read_chunk(
     let sealed = padding::chunk_length(padded, index) + TAG;
     chunk.reserve_exact(sealed.saturating_sub(chunk.len()));
     chunk.resize(sealed, 0);
-    payload
-        .read_exact(chunk)
-        .map_err(|cause| match cause.kind() {
-            io::ErrorKind::UnexpectedEof => StoreFault::Shorter {
-                expected: header.payload_length,
-            }
-            .into(),
-            _ => OpenError::Io(cause),
-        })
+    pipeline::read_exact(payload, chunk).map_err(|cause| match cause.kind() {
+        io::ErrorKind::UnexpectedEof => StoreFault::Shorter {
+            expected: header.payload_length,
+        }
+        .into(),
+        _ => OpenError::Io(cause),
+    })
 }
 
 fn finish(header: &Header, payload: &mut impl Read, tree: &PayloadTree) -> Result<(), OpenError> {

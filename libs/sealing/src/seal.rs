@@ -154,12 +154,10 @@ fn seal_payload(
                 .unwrap_or(usize::MAX)
                 .min(rest.len());
             let (filled, zeros) = rest.split_at_mut(wanted);
-            content
-                .read_exact(filled)
-                .map_err(|cause| match cause.kind() {
-                    io::ErrorKind::UnexpectedEof => SealError::Short { length },
-                    _ => SealError::Io(cause),
-                })?;
+            pipeline::read_exact(&mut content, filled).map_err(|cause| match cause.kind() {
+                io::ErrorKind::UnexpectedEof => SealError::Short { length },
+                _ => SealError::Io(cause),
+            })?;
             zeros.fill(0);
             unread -= wanted as u64;
             Ok(())

@@ -4,6 +4,7 @@
 use curve25519_dalek::traits::{MultiscalarMul, VartimeMultiscalarMul};
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::group::{Element, GroupError, SecretScalar};
 use crate::reading::{ReadError, Reading};
@@ -229,6 +230,12 @@ impl KeyShare {
         &self.public
     }
 
+    /// The secret itself, wiped when dropped: for a holder's own safekeeping and for vectors.
+    #[must_use]
+    pub fn to_secret_bytes(&self) -> Zeroizing<[u8; 32]> {
+        self.secret.to_bytes()
+    }
+
     pub(crate) const fn secret(&self) -> &SecretScalar {
         &self.secret
     }
@@ -236,20 +243,22 @@ impl KeyShare {
 
 /// Lagrange weights that evaluate at `at` a polynomial known at `indices` (distinct).
 fn weights_at(indices: &[u16], at: u16) -> Vec<Scalar> {
-    let at = Scalar::from(at);
+    let difference = |left: u16, right: u16| Scalar::from(left) - Scalar::from(right);
+    let product = |from: u16, own: u16| -> Scalar {
+        indices
+            .iter()
+            .filter(|other| **other != own)
+            .map(|other| difference(from, *other))
+            .product()
+    };
+    // Not zero: the indices are distinct and far below the group order.
+    let mut inverses: Vec<Scalar> = indices.iter().map(|own| product(*own, *own)).collect();
+    // One inversion for all of them: inverting is the dear part.
+    Scalar::batch_invert(&mut inverses);
     indices
         .iter()
-        .map(|own| {
-            let mut numerator = Scalar::ONE;
-            let mut denominator = Scalar::ONE;
-            for other in indices.iter().filter(|other| *other != own) {
-                let other = Scalar::from(*other);
-                numerator *= at - other;
-                denominator *= Scalar::from(*own) - other;
-            }
-            // Not zero: the indices are distinct and far below the group order.
-            numerator * denominator.invert()
-        })
+        .zip(inverses)
+        .map(|(own, inverse)| product(at, *own) * inverse)
         .collect()
 }
 

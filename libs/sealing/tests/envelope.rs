@@ -1,5 +1,10 @@
 //! Envelopes through the front door: what is sealed opens, whatever its length; what was changed
 //! does not, and the fault is laid at the right door.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
 
 mod support;
 
@@ -40,19 +45,17 @@ fn every_length_comes_back_with_one_and_with_several_workers() {
         248,
         249,
         4096,
-        CHUNK - 9,
         CHUNK - 8,
         CHUNK - 7,
         CHUNK,
         CHUNK + 1,
-        2 * CHUNK - 8,
         3 * CHUNK + 5,
-        9 * CHUNK,
+        6 * CHUNK,
     ];
     for length in lengths {
         let content = content(length);
         let mut payloads = Vec::new();
-        for workers in [Workers::ONE, Workers::new(2), Workers::new(5)] {
+        for workers in [Workers::ONE, Workers::new(3)] {
             let mut payload = Vec::new();
             let sealed = seal(
                 key.sealing(),

@@ -1,5 +1,10 @@
 //! Partials and deliveries: any t open and fewer do not; every way to pass off a wrong one, or to
 //! make a holder open something else, is refused by name.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
 
 mod support;
 

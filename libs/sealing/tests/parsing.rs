@@ -1,4 +1,9 @@
 //! Whatever bytes a stranger sends: an answer, never a panic, and what is accepted is canonical.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
 
 mod support;
 

@@ -138,7 +138,10 @@ mod tests {
         for file in files.file {
             for service in file.service {
                 for method in service.method {
-                    rpcs.insert(format!("/{}.{}/{}", file.package, service.name, method.name));
+                    rpcs.insert(format!(
+                        "/{}.{}/{}",
+                        file.package, service.name, method.name
+                    ));
                 }
             }
         }

@@ -52,7 +52,11 @@ impl Keyring {
                 let own = claims.subject == format!("services/{name}")
                     && claims.roles == [Role::Service as i32]
                     && claims.organization.is_empty();
-                return if own { Ok(claims) } else { Err(token::TokenFault::Signature) };
+                return if own {
+                    Ok(claims)
+                } else {
+                    Err(token::TokenFault::Signature)
+                };
             }
         }
         person
@@ -112,7 +116,9 @@ pub struct AuthenticationLayer {
 
 impl AuthenticationLayer {
     pub fn new(guard: Guard) -> Self {
-        Self { guard: Arc::new(guard) }
+        Self {
+            guard: Arc::new(guard),
+        }
     }
 }
 
@@ -120,7 +126,10 @@ impl<S> Layer<S> for AuthenticationLayer {
     type Service = Authenticated<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Authenticated { guard: self.guard.clone(), inner }
+        Authenticated {
+            guard: self.guard.clone(),
+            inner,
+        }
     }
 }
 

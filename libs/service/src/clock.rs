@@ -15,9 +15,14 @@ use sunbid_terms::{Clock, Instant};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is where time enters the process")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where time enters the process"
+    )]
     fn now(&self) -> Instant {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Instant::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 }
@@ -69,7 +74,10 @@ impl SandboxClock {
                 let offset = text.trim().parse().map_err(|_| {
                     io::Error::new(
                         io::ErrorKind::InvalidData,
-                        format!("{} does not hold a number of microseconds", self.file.display()),
+                        format!(
+                            "{} does not hold a number of microseconds",
+                            self.file.display()
+                        ),
                     )
                 })?;
                 self.offset.fetch_max(offset, Ordering::SeqCst);

@@ -76,12 +76,25 @@ impl Follower {
                 return;
             }
             if let Err(problem) = self.look(&mut cursors, &handle).await {
-                tracing::warn!(service = self.service, consumer = self.consumer, ?problem, "following");
+                tracing::warn!(
+                    service = self.service,
+                    consumer = self.consumer,
+                    ?problem,
+                    "following"
+                );
                 changes = None;
             }
             if changes.is_none() {
-                let watch = WatchChangesRequest { service: self.service.to_owned() };
-                changes = self.peers.logs().watch_changes(watch).await.ok().map(|s| s.into_inner());
+                let watch = WatchChangesRequest {
+                    service: self.service.to_owned(),
+                };
+                changes = self
+                    .peers
+                    .logs()
+                    .watch_changes(watch)
+                    .await
+                    .ok()
+                    .map(|s| s.into_inner());
             }
             let hint = async {
                 match changes.as_mut() {
@@ -164,12 +177,21 @@ impl Follower {
             if page.entries.is_empty() {
                 return Ok(());
             }
-            let read_head = page.head.and_then(|h| h.head).unwrap_or_else(|| head.clone());
+            let read_head = page
+                .head
+                .and_then(|h| h.head)
+                .unwrap_or_else(|| head.clone());
             for entry in page.entries {
                 // A body that was lawfully erased has nothing left to follow from.
                 if let Some(salted) = &entry.salted_body {
-                    let followed =
-                        read_entry(self.service, log, &scoped.scope, &entry.record, salted, &read_head)?;
+                    let followed = read_entry(
+                        self.service,
+                        log,
+                        &scoped.scope,
+                        &entry.record,
+                        salted,
+                        &read_head,
+                    )?;
                     if followed.seq != next {
                         return Err(Problem::internal("records out of order"));
                     }
@@ -197,7 +219,9 @@ pub fn read_entry(
     let sealed = SealedRecord::decode(record)
         .ok_or_else(|| Problem::internal(format!("{scope} holds bytes that are no record")))?;
     if sealed.header.log != log || !sealed.body_matches(salted_body) {
-        return Err(Problem::internal(format!("a record of {scope} does not match its body")));
+        return Err(Problem::internal(format!(
+            "a record of {scope} does not match its body"
+        )));
     }
     let body = salted_body.get(32..).unwrap_or_default();
     let body = Record::decode(body).map_err(Problem::internal)?;
@@ -207,7 +231,10 @@ pub fn read_entry(
         scope: scope.to_owned(),
         seq: sealed.header.seq,
         at: Instant::from_micros(sealed.header.at),
-        event: Event { name: body.r#type.clone(), bytes: body.event.clone() },
+        event: Event {
+            name: body.r#type.clone(),
+            bytes: body.event.clone(),
+        },
         record: body,
         head: head.clone(),
     })

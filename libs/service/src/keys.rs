@@ -37,17 +37,24 @@ pub struct Keys {
 impl Keys {
     /// Uses `folder`, making it where it is missing.
     pub fn open(folder: &Path) -> Result<Self, KeyFault> {
-        let fault = |source| KeyFault::Io { path: folder.to_owned(), source };
+        let fault = |source| KeyFault::Io {
+            path: folder.to_owned(),
+            source,
+        };
         fs::create_dir_all(folder).map_err(fault)?;
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(fault)?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     /// The Ed25519 key called `name`.
     pub fn pair(&self, name: &str) -> Result<Arc<Ed25519KeyPair>, KeyFault> {
         let path = self.folder.join(format!("{name}.pk8"));
         let document = self.document(name)?;
-        Ed25519KeyPair::from_pkcs8(&document).map(Arc::new).map_err(|_| KeyFault::Form(path))
+        Ed25519KeyPair::from_pkcs8(&document)
+            .map(Arc::new)
+            .map_err(|_| KeyFault::Form(path))
     }
 
     /// The PKCS#8 document of the Ed25519 key called `name`.
@@ -69,10 +76,14 @@ impl Keys {
         let file = format!("{name}.secret");
         let bytes = self.file(&file, || {
             let mut fresh = [0; 32];
-            SystemRandom::new().fill(&mut fresh).map_err(|_| KeyFault::Randomness)?;
+            SystemRandom::new()
+                .fill(&mut fresh)
+                .map_err(|_| KeyFault::Randomness)?;
             Ok(fresh.to_vec())
         })?;
-        bytes.try_into().map_err(|_| KeyFault::Form(self.folder.join(file)))
+        bytes
+            .try_into()
+            .map_err(|_| KeyFault::Form(self.folder.join(file)))
     }
 
     /// Public keys of the named services.
@@ -95,7 +106,10 @@ impl Keys {
         make: impl FnOnce() -> Result<Vec<u8>, KeyFault>,
     ) -> Result<Vec<u8>, KeyFault> {
         let path = self.folder.join(name);
-        let fault = |source| KeyFault::Io { path: path.clone(), source };
+        let fault = |source| KeyFault::Io {
+            path: path.clone(),
+            source,
+        };
         match fs::metadata(&path) {
             Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
                 return Err(KeyFault::Open(path));
@@ -114,9 +128,13 @@ impl Keys {
             .mode(0o600)
             .open(&beside)
             .map_err(fault)?;
-        file.write_all(&fresh).and_then(|()| file.sync_all()).map_err(fault)?;
+        file.write_all(&fresh)
+            .and_then(|()| file.sync_all())
+            .map_err(fault)?;
         fs::rename(&beside, &path).map_err(fault)?;
-        fs::File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(fault)?;
+        fs::File::open(&self.folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(fault)?;
         Ok(fresh)
     }
 }
@@ -130,10 +148,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keys = Keys::open(folder.path()).unwrap();
         assert_eq!(keys.public("token").unwrap(), keys.public("token").unwrap());
-        assert_ne!(keys.public("token").unwrap(), keys.public("receipt").unwrap());
-        assert_eq!(keys.secret("blinding").unwrap(), keys.secret("blinding").unwrap());
+        assert_ne!(
+            keys.public("token").unwrap(),
+            keys.public("receipt").unwrap()
+        );
+        assert_eq!(
+            keys.secret("blinding").unwrap(),
+            keys.secret("blinding").unwrap()
+        );
         let file = folder.path().join("token.pk8");
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(keys.pair("token"), Err(KeyFault::Open(_))));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();

@@ -11,7 +11,10 @@ pub enum Language {
 impl Language {
     /// The first of the two languages that the caller names.
     pub fn of(metadata: &MetadataMap) -> Self {
-        let Some(asked) = metadata.get("accept-language").and_then(|v| v.to_str().ok()) else {
+        let Some(asked) = metadata
+            .get("accept-language")
+            .and_then(|v| v.to_str().ok())
+        else {
             return Self::Chinese;
         };
         for tag in asked.split(',') {

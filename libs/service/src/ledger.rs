@@ -39,7 +39,14 @@ impl Step {
         request: &impl Message,
     ) -> Result<Self, Refusal> {
         let id = names::check_request_id(request_id)?;
-        Ok(Self::new(service, scope, method, actor, id.as_bytes(), request))
+        Ok(Self::new(
+            service,
+            scope,
+            method,
+            actor,
+            id.as_bytes(),
+            request,
+        ))
     }
 
     /// A command that follows from a fact which `cause` identifies: the same cause acts once.
@@ -50,7 +57,14 @@ impl Step {
         cause: &[u8],
         request: &impl Message,
     ) -> Self {
-        Self::new(service, scope, method, &format!("services/{service}"), cause, request)
+        Self::new(
+            service,
+            scope,
+            method,
+            &format!("services/{service}"),
+            cause,
+            request,
+        )
     }
 
     fn new(
@@ -136,7 +150,8 @@ impl<R: Default + 'static> Decided<R> {
 
     /// The same for events that a decision of the domain gave.
     pub fn events(mut self, stream: StreamId, events: impl IntoIterator<Item = Event>) -> Self {
-        self.events.extend(events.into_iter().map(|event| (stream, event)));
+        self.events
+            .extend(events.into_iter().map(|event| (stream, event)));
         self
     }
 
@@ -147,7 +162,11 @@ impl<R: Default + 'static> Decided<R> {
     }
 
     /// Makes the stream's new state by folding its events, noted so far, into the state it had.
-    pub fn fold<A: Aggregate>(mut self, view: &View<'_>, stream: StreamId) -> Result<Self, Problem> {
+    pub fn fold<A: Aggregate>(
+        mut self,
+        view: &View<'_>,
+        stream: StreamId,
+    ) -> Result<Self, Problem> {
         let mut state: A = load(view, stream)?;
         for (_, event) in self.events.iter().filter(|(of, _)| *of == stream) {
             state.evolve(event, view.now)?;
@@ -199,7 +218,9 @@ pub struct Done<R> {
 
 /// The state of a stream inside a decision.
 pub fn load<A: Aggregate>(view: &View<'_>, stream: StreamId) -> Result<A, Problem> {
-    Ok(A::load(view.state(stream).map(|state| state.body.as_slice()))?)
+    Ok(A::load(
+        view.state(stream).map(|state| state.body.as_slice()),
+    )?)
 }
 
 /// The state of a stream as last committed.
@@ -254,7 +275,11 @@ where
 }
 
 /// Commits and drops the answer: for what follows from other records.
-pub async fn commit_quietly<D>(journal: &Journal, step: Step, decide: D) -> Result<Done<()>, Problem>
+pub async fn commit_quietly<D>(
+    journal: &Journal,
+    step: Step,
+    decide: D,
+) -> Result<Done<()>, Problem>
 where
     D: FnOnce(&View<'_>) -> Result<Decided<()>, Problem> + Send + 'static,
 {
@@ -264,10 +289,19 @@ where
 /// Keeps a refused command with its verdicts, so that a supervisor can read why. The refusal stands
 /// whether or not this succeeds: nothing changed that it would have to be atomic with.
 async fn record_refusal(journal: &Journal, step: &Step, verdicts: Vec<Verdict>) {
-    let refused = CommandRefused { method: step.method.to_owned() };
+    let refused = CommandRefused {
+        method: step.method.to_owned(),
+    };
     let scope = format!("{REFUSALS}/{}", step.scope);
     let nonce = Uuid::new_v4();
-    let keep = Step::new(step.service, &scope, step.method, &step.actor, nonce.as_bytes(), &refused);
+    let keep = Step::new(
+        step.service,
+        &scope,
+        step.method,
+        &step.actor,
+        nonce.as_bytes(),
+        &refused,
+    );
     let stream = StreamId::of(REFUSALS);
     let (command_id, actor) = (keep.command, keep.actor.clone());
     let command = Command {
@@ -278,7 +312,9 @@ async fn record_refusal(journal: &Journal, step: &Step, verdicts: Vec<Verdict>) 
         reads: Reads::Streams(Vec::new()),
         allow_closed: true,
         decide: Box::new(move |_| {
-            let decided = Decided::<()>::new().event(stream, &refused).verdicts(verdicts);
+            let decided = Decided::<()>::new()
+                .event(stream, &refused)
+                .verdicts(verdicts);
             Ok(outcome(decided, command_id, &actor))
         }),
     };
@@ -300,7 +336,10 @@ fn outcome<R: Message + 'static>(decided: Decided<R>, command: CommandId, actor:
                 command_id: command.as_bytes().to_vec(),
                 verdicts: verdicts.take().unwrap_or_default(),
             };
-            NewEvent { stream, body: record.encode_to_vec() }
+            NewEvent {
+                stream,
+                body: record.encode_to_vec(),
+            }
         })
         .collect();
     let reply = decided.reply;
@@ -320,7 +359,11 @@ pub fn allowed(verdicts: Vec<Verdict>) -> Result<Vec<Verdict>, Refusal> {
         v.outcome == RuleOutcome::Breached as i32
             && v.effect == sunbid_contracts::common::v1::RuleEffect::Refuse as i32
     });
-    if refused { Err(Refusal::Rules(verdicts)) } else { Ok(verdicts) }
+    if refused {
+        Err(Refusal::Rules(verdicts))
+    } else {
+        Ok(verdicts)
+    }
 }
 
 /// A journal's head in the form contracts carry it.

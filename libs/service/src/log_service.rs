@@ -26,22 +26,32 @@ pub struct Logs {
 
 impl Logs {
     pub fn new(journals: impl IntoIterator<Item = (&'static str, Journal)>) -> Self {
-        Self { journals: Arc::new(journals.into_iter().collect()) }
+        Self {
+            journals: Arc::new(journals.into_iter().collect()),
+        }
     }
 
     fn journal(&self, service: &str) -> Result<&Journal, Problem> {
-        self.journals
-            .get(service)
-            .ok_or_else(|| Refusal::NotFound { what: format!("service {service}") }.into())
+        self.journals.get(service).ok_or_else(|| {
+            Refusal::NotFound {
+                what: format!("service {service}"),
+            }
+            .into()
+        })
     }
 
     async fn heads(&self, request: ListHeadsRequest) -> Result<ListHeadsResponse, Problem> {
         let journal = self.journal(&request.service)?;
         let after = match request.page_token.as_str() {
             "" => None,
-            token => Some(hex::decode(token).ok().and_then(|b| LogId::from_slice(&b)).ok_or_else(
-                || Refusal::field("page_token", "分页标记无效。", "is not a page token."),
-            )?),
+            token => Some(
+                hex::decode(token)
+                    .ok()
+                    .and_then(|b| LogId::from_slice(&b))
+                    .ok_or_else(|| {
+                        Refusal::field("page_token", "分页标记无效。", "is not a page token.")
+                    })?,
+            ),
         };
         let limit = match u32::try_from(request.page_size) {
             Ok(0) | Err(_) => LARGEST_PAGE,
@@ -53,7 +63,10 @@ impl Logs {
             Some(last) if full => hex::encode(last.log.as_bytes()),
             _ => String::new(),
         };
-        Ok(ListHeadsResponse { heads: heads.iter().map(scoped).collect(), next_page_token })
+        Ok(ListHeadsResponse {
+            heads: heads.iter().map(scoped).collect(),
+            next_page_token,
+        })
     }
 
     async fn entries(&self, request: ReadLogRequest) -> Result<ReadLogResponse, Problem> {
@@ -62,7 +75,9 @@ impl Logs {
             .ok_or_else(|| Refusal::field("log_id", "必须是16字节。", "must be 16 bytes."))?;
         let from = u64::try_from(request.from_seq)
             .map_err(|_| Refusal::field("from_seq", "不得为负。", "must not be negative."))?;
-        let limit = u32::try_from(request.limit).unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE);
+        let limit = u32::try_from(request.limit)
+            .unwrap_or(LARGEST_PAGE)
+            .clamp(1, LARGEST_PAGE);
         let head = journal.head(log).await?;
         let entries = journal.read(log, from, limit).await?;
         let entries = entries
@@ -73,7 +88,10 @@ impl Logs {
                 salted_body: entry.salted_body,
             })
             .collect();
-        Ok(ReadLogResponse { entries, head: head.as_ref().map(scoped) })
+        Ok(ReadLogResponse {
+            entries,
+            head: head.as_ref().map(scoped),
+        })
     }
 }
 
@@ -94,7 +112,9 @@ impl LogService for Logs {
     ) -> Result<Response<ListHeadsResponse>, Status> {
         let language = Language::of(request.metadata());
         let answer = self.heads(request.into_inner()).await;
-        answer.map(Response::new).map_err(|problem| problem.into_status(language))
+        answer
+            .map(Response::new)
+            .map_err(|problem| problem.into_status(language))
     }
 
     async fn read_log(
@@ -103,7 +123,9 @@ impl LogService for Logs {
     ) -> Result<Response<ReadLogResponse>, Status> {
         let language = Language::of(request.metadata());
         let answer = self.entries(request.into_inner()).await;
-        answer.map(Response::new).map_err(|problem| problem.into_status(language))
+        answer
+            .map(Response::new)
+            .map_err(|problem| problem.into_status(language))
     }
 
     type WatchChangesStream =

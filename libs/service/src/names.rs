@@ -21,7 +21,10 @@ pub fn derived(collection: &str, parts: &[&str]) -> String {
     let digest = sunbid_proofs::sha256(&[b"sunbid-name-v1\0", &text]);
     let mut id = [0; 16];
     id.copy_from_slice(&digest[..16]);
-    format!("{collection}/{}", uuid::Builder::from_custom_bytes(id).into_uuid())
+    format!(
+        "{collection}/{}",
+        uuid::Builder::from_custom_bytes(id).into_uuid()
+    )
 }
 
 /// Checks `{collection}/{uuid}` in its canonical form.
@@ -61,7 +64,11 @@ pub fn check_organization(name: &str, field: &str) -> Result<CreditCode, Refusal
 /// The UUID of a request id; requests without one cannot be told from repeats.
 pub fn check_request_id(id: &str) -> Result<Uuid, Refusal> {
     Uuid::parse_str(id).map_err(|_| {
-        Refusal::field("request_id", "应为UUID，用于识别重复请求。", "must be a UUID; it tells repeats apart.")
+        Refusal::field(
+            "request_id",
+            "应为UUID，用于识别重复请求。",
+            "must be a UUID; it tells repeats apart.",
+        )
     })
 }
 
@@ -78,7 +85,12 @@ mod tests {
     fn only_canonical_names_pass() {
         let name = fresh("tenders");
         assert!(check_tender(&name, "name").is_ok());
-        for bad in ["", "tenders/", "tenders/1", "x/3f0e0f6e-0000-4000-8000-000000000000"] {
+        for bad in [
+            "",
+            "tenders/",
+            "tenders/1",
+            "x/3f0e0f6e-0000-4000-8000-000000000000",
+        ] {
             assert!(check_tender(bad, "name").is_err(), "{bad}");
         }
         assert!(check_tender(&name.to_uppercase(), "name").is_err());

@@ -25,7 +25,9 @@ pub struct Pages {
 
 impl Pages {
     pub fn new(secret: &[u8; 32]) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, secret) }
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, secret),
+        }
     }
 
     /// The token for a page that starts after `position`.
@@ -54,7 +56,12 @@ impl Pages {
 }
 
 fn bound(filter: &str, position: &[u8]) -> Vec<u8> {
-    [&(filter.len() as u64).to_be_bytes(), filter.as_bytes(), position].concat()
+    [
+        &(filter.len() as u64).to_be_bytes(),
+        filter.as_bytes(),
+        position,
+    ]
+    .concat()
 }
 
 #[cfg(test)]

@@ -58,14 +58,23 @@ impl Identity {
         clock: Arc<dyn Clock>,
         origin: &str,
     ) -> Self {
-        Self { service, key, clock, origin: origin.to_owned(), current: Arc::default() }
+        Self {
+            service,
+            key,
+            clock,
+            origin: origin.to_owned(),
+            current: Arc::default(),
+        }
     }
 }
 
 impl Interceptor for Identity {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let now = self.clock.now();
-        let mut current = self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut current = self
+            .current
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let value = match current.as_ref() {
             Some((until, value)) if now.micros() < *until => value.clone(),
             _ => {
@@ -103,7 +112,10 @@ macro_rules! client {
 impl Peers {
     /// Clients that reach the services at `endpoint`.
     pub fn new(endpoint: &Endpoint, identity: Identity) -> Self {
-        Self { channel: endpoint.connect_lazy(), identity }
+        Self {
+            channel: endpoint.connect_lazy(),
+            identity,
+        }
     }
 
     client!(registry, RegistryServiceClient);

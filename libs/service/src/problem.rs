@@ -52,8 +52,10 @@ impl Problem {
             }
             Self::Unavailable(cause) => {
                 tracing::warn!(%cause, "unavailable");
-                let text =
-                    language.pick("服务暂时不可用，请稍后重试。", "Unavailable for the moment; please retry.");
+                let text = language.pick(
+                    "服务暂时不可用，请稍后重试。",
+                    "Unavailable for the moment; please retry.",
+                );
                 let mut details = ErrorDetails::new();
                 details
                     .set_error_info("UNAVAILABLE", DOMAIN, std::collections::HashMap::new())
@@ -73,7 +75,10 @@ impl Problem {
                 Status::with_error_details(Code::InvalidArgument, text, details)
             }
             Self::Unauthenticated(reason) => {
-                let text = language.pick("请先登录（访问令牌缺失、无效或已过期）。", "Please sign in: the access token is missing, wrong or expired.");
+                let text = language.pick(
+                    "请先登录（访问令牌缺失、无效或已过期）。",
+                    "Please sign in: the access token is missing, wrong or expired.",
+                );
                 plain(Code::Unauthenticated, reason, text, language)
             }
             Self::Passed(status) => status,
@@ -172,8 +177,10 @@ fn refused(refusal: Refusal, language: Language) -> Status {
 
 /// The one answer to whoever may not, whether or not the thing exists.
 pub fn denied(language: Language) -> Status {
-    let text = language
-        .pick("没有权限，或者所请求的内容不存在。", "Not allowed, or what was asked for does not exist.");
+    let text = language.pick(
+        "没有权限，或者所请求的内容不存在。",
+        "Not allowed, or what was asked for does not exist.",
+    );
     plain(Code::PermissionDenied, "DENIED", text, language)
 }
 

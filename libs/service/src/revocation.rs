@@ -31,7 +31,10 @@ pub struct Revocations {
 impl Revocations {
     /// Whether the claims' session or subject was ended.
     pub fn cover(&self, claims: &Claims) -> bool {
-        let revoked = self.revoked.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let revoked = self
+            .revoked
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         revoked.sessions.contains(&claims.session_id) || revoked.subjects.contains(&claims.subject)
     }
 
@@ -40,7 +43,10 @@ impl Revocations {
         loop {
             match fetch(&peers).await {
                 Ok(fresh) => {
-                    *self.revoked.write().unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
+                    *self
+                        .revoked
+                        .write()
+                        .unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
                 }
                 Err(status) => tracing::warn!(%status, "revocations cannot be fetched"),
             }
@@ -58,7 +64,10 @@ async fn fetch(peers: &Peers) -> Result<Revoked, tonic::Status> {
     loop {
         let page = peers
             .registry()
-            .list_revocations(ListRevocationsRequest { page_size: 0, page_token })
+            .list_revocations(ListRevocationsRequest {
+                page_size: 0,
+                page_token,
+            })
             .await?
             .into_inner();
         revoked.sessions.extend(page.session_ids);

@@ -54,11 +54,17 @@ pub struct Started {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("{service}: {source}")]
-    Journal { service: &'static str, source: OpenError },
+    Journal {
+        service: &'static str,
+        source: OpenError,
+    },
     #[error("a key cannot be used: {0}")]
     Key(#[from] KeyFault),
     #[error("{service}: {cause}")]
-    Other { service: &'static str, cause: String },
+    Other {
+        service: &'static str,
+        cause: String,
+    },
 }
 
 impl Setting {

@@ -52,7 +52,11 @@ pub enum TokenFault {
 pub fn mint(key: &Ed25519KeyPair, claims: &Claims) -> String {
     let body = claims.encode_to_vec();
     let signature = key.sign(&signed_bytes(&body));
-    format!("{}.{}", URL_SAFE_NO_PAD.encode(body), URL_SAFE_NO_PAD.encode(signature))
+    format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(body),
+        URL_SAFE_NO_PAD.encode(signature)
+    )
 }
 
 /// The claims of a token whose signature one of `keys` made and that has not expired.
@@ -66,11 +70,18 @@ pub fn check(
         return Err(TokenFault::Malformed);
     }
     let (body, signature) = token.split_once('.').ok_or(TokenFault::Malformed)?;
-    let body = URL_SAFE_NO_PAD.decode(body).map_err(|_| TokenFault::Malformed)?;
-    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenFault::Malformed)?;
+    let body = URL_SAFE_NO_PAD
+        .decode(body)
+        .map_err(|_| TokenFault::Malformed)?;
+    let signature = URL_SAFE_NO_PAD
+        .decode(signature)
+        .map_err(|_| TokenFault::Malformed)?;
     let signed = signed_bytes(&body);
-    let by_us =
-        keys.iter().any(|key| UnparsedPublicKey::new(&ED25519, key).verify(&signed, &signature).is_ok());
+    let by_us = keys.iter().any(|key| {
+        UnparsedPublicKey::new(&ED25519, key)
+            .verify(&signed, &signature)
+            .is_ok()
+    });
     if !by_us {
         return Err(TokenFault::Signature);
     }
@@ -113,8 +124,14 @@ mod tests {
         let token = mint(&ours, &claims);
         let at = Instant::from_micros;
         assert_eq!(check(&token, &keys, "here", at(999)), Ok(claims.clone()));
-        assert_eq!(check(&token, &keys, "here", at(1_000)), Err(TokenFault::Expired));
-        assert_eq!(check(&token, &keys, "there", at(0)), Err(TokenFault::Origin));
+        assert_eq!(
+            check(&token, &keys, "here", at(1_000)),
+            Err(TokenFault::Expired)
+        );
+        assert_eq!(
+            check(&token, &keys, "there", at(0)),
+            Err(TokenFault::Origin)
+        );
         assert_eq!(
             check(&mint(&theirs, &claims), &keys, "here", at(0)),
             Err(TokenFault::Signature)
@@ -122,6 +139,9 @@ mod tests {
         for cut in 0..token.len() {
             assert!(check(&token[..cut], &keys, "here", at(0)).is_err());
         }
-        assert_eq!(check(&"a".repeat(5_000), &keys, "here", at(0)), Err(TokenFault::Malformed));
+        assert_eq!(
+            check(&"a".repeat(5_000), &keys, "here", at(0)),
+            Err(TokenFault::Malformed)
+        );
     }
 }

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost::Message;
 use sunbid_contracts::{
     audit::v1::{DisclosedLog, DisclosedReceipts, HeadProof, TrustAnchors},
-    bid::v1::{Bid, BidSubmitted, BidWithdrawn, BiddingClosed, BiddingEnded, ListClosedBidsRequest, ReadPayloadsRequest, Receipt},
+    bid::v1::{
+        Bid, BidSubmitted, BidWithdrawn, BiddingClosed, BiddingEnded, ListClosedBidsRequest,
+        ReadPayloadsRequest, Receipt,
+    },
     common::v1::{LogHead, Record},
     journal::v1::LogEntry,
     opening::v1::{CheckedIn, OpeningRecordPublished},
@@ -26,7 +29,10 @@ const PAGE: i32 = 1000;
 pub enum Content {
     Bytes(Vec<u8>),
     /// A document of the tender, streamed from its service: digest and size.
-    Document { sha256: Vec<u8>, size: u64 },
+    Document {
+        sha256: Vec<u8>,
+        size: u64,
+    },
 }
 
 /// Files by path, the index among them.
@@ -48,8 +54,16 @@ pub async fn build(
     public_log: &PublicLog,
     tender: &str,
 ) -> Result<Files, Problem> {
-    let request = GetTenderRequest { name: tender.to_owned() };
-    let known = setting.peers.tender().get_tender(request).await?.into_inner().tender;
+    let request = GetTenderRequest {
+        name: tender.to_owned(),
+    };
+    let known = setting
+        .peers
+        .tender()
+        .get_tender(request)
+        .await?
+        .into_inner()
+        .tender;
     let known = known.ok_or(Problem::Refused(Refusal::Forbidden))?;
     let outcome = outcome(setting, tender).await?.ok_or_else(|| {
         Problem::Refused(Refusal::state(
@@ -61,7 +75,11 @@ pub async fn build(
     let mut scopes = vec![("tender", tender.to_owned()), ("notice", tender.to_owned())];
     scopes.extend([("bid", tender.to_owned()), ("opening", tender.to_owned())]);
     let intent = trail::intent_of(&setting.peers, tender).await?;
-    let holders = known.holders.iter().map(|holder| holder.identity_key.clone()).collect::<Vec<_>>();
+    let holders = known
+        .holders
+        .iter()
+        .map(|holder| holder.identity_key.clone())
+        .collect::<Vec<_>>();
     let threshold = usize::try_from(known.threshold).unwrap_or(usize::MAX);
     let (note, checkpoint) = witnessed(public_log, &holders, threshold).await?;
     let epoch = checkpoint.size.saturating_sub(1);
@@ -69,18 +87,37 @@ pub async fn build(
     let mut files = Files::new();
     let mut receipts = Vec::new();
     for (service, scope) in scopes {
-        let log = disclose(mirror, setting, public_log, service, &scope, epoch, &outcome).await?;
-        files.insert(format!("logs/{service}.pb"), Content::Bytes(log.encode_to_vec()));
+        let log = disclose(
+            mirror, setting, public_log, service, &scope, epoch, &outcome,
+        )
+        .await?;
+        files.insert(
+            format!("logs/{service}.pb"),
+            Content::Bytes(log.encode_to_vec()),
+        );
     }
     if let Some(intent) = intent {
-        let log = disclose(mirror, setting, public_log, "notice", &intent, epoch, &outcome).await?;
-        files.insert("logs/intent.pb".to_owned(), Content::Bytes(log.encode_to_vec()));
+        let log = disclose(
+            mirror, setting, public_log, "notice", &intent, epoch, &outcome,
+        )
+        .await?;
+        files.insert(
+            "logs/intent.pb".to_owned(),
+            Content::Bytes(log.encode_to_vec()),
+        );
     }
     for (bid, receipt) in opened_bids(setting, tender, &outcome).await? {
         receipts.push(receipt);
-        let sheets = bid.parts.iter().filter(|part| part.part == 0).map(|part| part.payload_root.clone());
+        let sheets = bid
+            .parts
+            .iter()
+            .filter(|part| part.part == 0)
+            .map(|part| part.payload_root.clone());
         for (root, payload) in payloads(setting, tender, sheets.collect()).await? {
-            files.insert(format!("envelopes/{}.sealed", hex::encode(root)), Content::Bytes(payload));
+            files.insert(
+                format!("envelopes/{}.sealed", hex::encode(root)),
+                Content::Bytes(payload),
+            );
         }
     }
     for document in &known.documents {
@@ -88,12 +125,24 @@ pub async fn build(
             sha256: document.sha256.clone(),
             size: u64::try_from(document.size_bytes).unwrap_or_default(),
         };
-        files.insert(format!("documents/{}", hex::encode(&document.sha256)), content);
+        files.insert(
+            format!("documents/{}", hex::encode(&document.sha256)),
+            content,
+        );
     }
     let receipts = DisclosedReceipts { receipts };
-    files.insert("receipts.pb".to_owned(), Content::Bytes(receipts.encode_to_vec()));
-    files.insert("anchors.pb".to_owned(), Content::Bytes(anchors(setting)?.encode_to_vec()));
-    files.insert("checkpoint.note".to_owned(), Content::Bytes(note.format().into_bytes()));
+    files.insert(
+        "receipts.pb".to_owned(),
+        Content::Bytes(receipts.encode_to_vec()),
+    );
+    files.insert(
+        "anchors.pb".to_owned(),
+        Content::Bytes(anchors(setting)?.encode_to_vec()),
+    );
+    files.insert(
+        "checkpoint.note".to_owned(),
+        Content::Bytes(note.format().into_bytes()),
+    );
     let index = index(setting, tender, &files)?;
     files.insert("index.note".to_owned(), Content::Bytes(index.into_bytes()));
     Ok(files)
@@ -109,7 +158,10 @@ async fn witnessed(
     /// Epochs looked back: an hour of minutes.
     const LOOK_BACK: u64 = 60;
     let size = public_log.size().await?;
-    for size in (size.saturating_sub(LOOK_BACK)..=size).rev().filter(|size| *size > 0) {
+    for size in (size.saturating_sub(LOOK_BACK)..=size)
+        .rev()
+        .filter(|size| *size > 0)
+    {
         let note = match public_log.note_at(size).await {
             Ok(note) => note,
             Err(PublicLogError::NoCheckpoint { .. }) => continue,
@@ -129,18 +181,27 @@ async fn witnessed(
 }
 
 fn cosigned_by(note: &Note, key: &[u8]) -> bool {
-    let Ok(key) = <[u8; 32]>::try_from(key) else { return false };
+    let Ok(key) = <[u8; 32]>::try_from(key) else {
+        return false;
+    };
     note.signatures.iter().any(|signature| {
-        sunbid_proofs::Verifier::new(&signature.name, sunbid_proofs::note::ED25519_COSIGNATURE, key)
-            .is_ok_and(|witness| {
-                sunbid_proofs::cosignature::verify(&witness, &note.text, signature).is_ok()
-            })
+        sunbid_proofs::Verifier::new(
+            &signature.name,
+            sunbid_proofs::note::ED25519_COSIGNATURE,
+            key,
+        )
+        .is_ok_and(|witness| {
+            sunbid_proofs::cosignature::verify(&witness, &note.text, signature).is_ok()
+        })
     })
 }
 
 /// What of the bid and opening logs decides about disclosure; nothing while the tender goes on.
 async fn outcome(setting: &Setting, tender: &str) -> Result<Option<Outcome>, Problem> {
-    let mut outcome = Outcome { opened: BTreeSet::new(), bidders: BTreeSet::new() };
+    let mut outcome = Outcome {
+        opened: BTreeSet::new(),
+        bidders: BTreeSet::new(),
+    };
     let mut submitted: BTreeMap<i64, Bid> = BTreeMap::new();
     let (mut closed, mut ended) = (None, false);
     for (seq, event) in events(setting, "bid", tender).await? {
@@ -155,7 +216,9 @@ async fn outcome(setting: &Setting, tender: &str) -> Result<Option<Outcome>, Pro
     if ended {
         return Ok(Some(outcome));
     }
-    let Some(closed) = closed else { return Ok(None) };
+    let Some(closed) = closed else {
+        return Ok(None);
+    };
     if closed.lots.iter().all(|lot| !lot.opens) {
         return Ok(Some(outcome));
     }
@@ -177,16 +240,28 @@ async fn outcome(setting: &Setting, tender: &str) -> Result<Option<Outcome>, Pro
     Ok(Some(outcome))
 }
 
-async fn events(setting: &Setting, service: &str, scope: &str) -> Result<Vec<(i64, Event)>, Problem> {
+async fn events(
+    setting: &Setting,
+    service: &str,
+    scope: &str,
+) -> Result<Vec<(i64, Event)>, Problem> {
     let mut events = Vec::new();
     let mut from = 0;
     loop {
         let page = trail::read(&setting.peers, service, scope, from, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(events) };
+        let Some(last) = page.last() else {
+            return Ok(events);
+        };
         from = last.seq + 1;
         for entry in &page {
             if let Some(body) = trail::body_of(entry) {
-                events.push((entry.seq, Event { name: body.r#type, bytes: body.event }));
+                events.push((
+                    entry.seq,
+                    Event {
+                        name: body.r#type,
+                        bytes: body.event,
+                    },
+                ));
             }
         }
     }
@@ -203,9 +278,12 @@ async fn disclose(
 ) -> Result<DisclosedLog, Problem> {
     let log = LogId::of(service, scope);
     let size = epoch + 1;
-    let proof = public_log.head_proof(log, epoch, size).await?.ok_or_else(|| {
-        Problem::Unavailable(format!("{service} {scope} is not in epoch {epoch} yet"))
-    })?;
+    let proof = public_log
+        .head_proof(log, epoch, size)
+        .await?
+        .ok_or_else(|| {
+            Problem::Unavailable(format!("{service} {scope} is not in epoch {epoch} yet"))
+        })?;
     let head = LogHead {
         log_id: log.as_bytes().to_vec(),
         size: i64::try_from(proof.size).unwrap_or(i64::MAX),
@@ -216,7 +294,9 @@ async fn disclose(
         let from = i64::try_from(entries.len()).unwrap_or(i64::MAX);
         let page = trail::read(&setting.peers, service, scope, from, PAGE).await?;
         if page.is_empty() {
-            return Err(Problem::internal(format!("{service} {scope} is shorter than its head")));
+            return Err(Problem::internal(format!(
+                "{service} {scope} is shorter than its head"
+            )));
         }
         for mut entry in page {
             if entry.seq < head.size {
@@ -260,7 +340,10 @@ async fn around_closing(
     // Sizes only grow with epochs, so the first one at or after the closing is found by halving.
     let size_at = async |epoch: u64| -> Result<u64, Problem> {
         let heads = public_log.heads_at(epoch).await?;
-        Ok(heads.iter().find(|head| head.log == log).map_or(0, |head| head.size))
+        Ok(heads
+            .iter()
+            .find(|head| head.log == log)
+            .map_or(0, |head| head.size))
     };
     let (mut low, mut high) = (0, last);
     while low < high {
@@ -285,8 +368,14 @@ async fn around_closing(
 
 /// Whether the law keeps the body from the public though the record is shown.
 fn withheld(entry: &LogEntry, outcome: &Outcome) -> Result<bool, Problem> {
-    let Some(body) = trail::body_of(entry) else { return Ok(false) };
-    let Record { r#type: name, event: bytes, .. } = body;
+    let Some(body) = trail::body_of(entry) else {
+        return Ok(false);
+    };
+    let Record {
+        r#type: name,
+        event: bytes,
+        ..
+    } = body;
     let event = Event { name, bytes };
     if event.is::<BidSubmitted>() {
         return Ok(!outcome.opened.contains(&entry.seq));
@@ -314,7 +403,12 @@ async fn opened_bids(
             page_token,
             live_only: true,
         };
-        let page = setting.peers.bid().list_closed_bids(request).await?.into_inner();
+        let page = setting
+            .peers
+            .bid()
+            .list_closed_bids(request)
+            .await?
+            .into_inner();
         for ((bid, seq), receipt) in page.bids.into_iter().zip(page.seqs).zip(page.receipts) {
             if outcome.opened.contains(&seq) {
                 all.push((bid, receipt));
@@ -332,20 +426,34 @@ async fn payloads(
     tender: &str,
     payload_roots: Vec<Vec<u8>>,
 ) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Problem> {
-    let request = ReadPayloadsRequest { tender: tender.to_owned(), payload_roots };
-    let mut stream = setting.peers.bid().read_payloads(request).await?.into_inner();
+    let request = ReadPayloadsRequest {
+        tender: tender.to_owned(),
+        payload_roots,
+    };
+    let mut stream = setting
+        .peers
+        .bid()
+        .read_payloads(request)
+        .await?
+        .into_inner();
     let mut payloads: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     while let Some(message) = stream.message().await? {
         // A payload the store lost is missing here too; the opening record says so.
         if message.fault.is_empty() {
-            payloads.entry(message.payload_root).or_default().extend(message.chunk);
+            payloads
+                .entry(message.payload_root)
+                .or_default()
+                .extend(message.chunk);
         }
     }
     Ok(payloads)
 }
 
 fn anchors(setting: &Setting) -> Result<TrustAnchors, Problem> {
-    let signer = setting.keys.log_signer(&setting.origin).map_err(Problem::internal)?;
+    let signer = setting
+        .keys
+        .log_signer(&setting.origin)
+        .map_err(Problem::internal)?;
     Ok(TrustAnchors {
         log_verifier_key: signer.verifier().to_string(),
         receipt_key: setting.keys.public("receipt").map_err(Problem::internal)?,
@@ -363,9 +471,16 @@ fn index(setting: &Setting, tender: &str, files: &Files) -> Result<String, Probl
         };
         text.push_str(&format!("{} {size} {path}\n", hex::encode(digest)));
     }
-    let signer = setting.keys.log_signer(&setting.origin).map_err(Problem::internal)?;
+    let signer = setting
+        .keys
+        .log_signer(&setting.origin)
+        .map_err(Problem::internal)?;
     let signature = signer.sign(&text).map_err(Problem::internal)?;
-    Ok(Note { text, signatures: vec![signature] }.format())
+    Ok(Note {
+        text,
+        signatures: vec![signature],
+    }
+    .format())
 }
 
 /// A document's bytes, chunk by chunk.
@@ -374,8 +489,16 @@ pub async fn document(
     tender: &str,
     sha256: Vec<u8>,
 ) -> Result<tonic::Streaming<sunbid_contracts::tender::v1::DownloadDocumentResponse>, Problem> {
-    let request = DownloadDocumentRequest { tender: tender.to_owned(), sha256 };
-    Ok(setting.peers.tender().download_document(request).await?.into_inner())
+    let request = DownloadDocumentRequest {
+        tender: tender.to_owned(),
+        sha256,
+    };
+    Ok(setting
+        .peers
+        .tender()
+        .download_document(request)
+        .await?
+        .into_inner())
 }
 
 fn message(proof: &sunbid_proofs::HeadProof) -> HeadProof {

@@ -30,7 +30,10 @@ impl Epochs {
                 _ = ticks.tick() => {}
             }
             if let Err(problem) = self.epoch().await {
-                tracing::warn!(?problem, "an epoch could not be made; the next will cover it");
+                tracing::warn!(
+                    ?problem,
+                    "an epoch could not be made; the next will cover it"
+                );
             }
         }
     }
@@ -60,7 +63,9 @@ pub fn read_witnessed(file: &Path) -> Result<Option<(u64, Hash)>, String> {
         let (size, root) = text.trim().split_once(' ')?;
         Some((size.parse().ok()?, hex::decode(root).ok()?.try_into().ok()?))
     };
-    read().map(Some).ok_or_else(|| format!("{} does not hold a size and a root", file.display()))
+    read()
+        .map(Some)
+        .ok_or_else(|| format!("{} does not hold a size and a root", file.display()))
 }
 
 /// Keeps what a witness has now seen; never less than before.

@@ -35,7 +35,10 @@ pub struct AuditSettings {
 
 /// Starts the audit.
 pub async fn start(setting: Setting, settings: AuditSettings) -> Result<Started, StartError> {
-    let fault = |cause: String| StartError::Other { service: SERVICE, cause };
+    let fault = |cause: String| StartError::Other {
+        service: SERVICE,
+        cause,
+    };
     let journal = setting.journal(SERVICE, store::MIGRATIONS).await?;
     let witnessed_file = setting.data.join("witnessed.txt");
     let witnessed = epochs::read_witnessed(&witnessed_file).map_err(&fault)?;
@@ -46,7 +49,10 @@ pub async fn start(setting: Setting, settings: AuditSettings) -> Result<Started,
         witnessed,
     )
     .await
-    .map_err(|source| StartError::Journal { service: SERVICE, source })?;
+    .map_err(|source| StartError::Journal {
+        service: SERVICE,
+        source,
+    })?;
     let mirror = mirror::Mirror::load(&setting, journal.clone(), settings.services)
         .await
         .map_err(|problem| fault(format!("{problem:?}")))?;
@@ -61,7 +67,13 @@ pub async fn start(setting: Setting, settings: AuditSettings) -> Result<Started,
         pages: Arc::new(setting.pages(SERVICE)?),
     };
     let mut tasks = JoinSet::new();
-    let maker = epochs::Epochs { mirror, public_log, setting, every: settings.epoch, made };
+    let maker = epochs::Epochs {
+        mirror,
+        public_log,
+        setting,
+        every: settings.epoch,
+        made,
+    };
     tasks.spawn(maker.run());
     Ok(Started {
         name: SERVICE,

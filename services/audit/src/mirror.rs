@@ -59,7 +59,9 @@ impl Mirror {
         let mut state = State::default();
         let name = |service: &str| services.iter().find(|known| **known == service).copied();
         for row in store::mirrors(journal.db()).await? {
-            let Some(service) = name(&row.service) else { continue };
+            let Some(service) = name(&row.service) else {
+                continue;
+            };
             let frontier = Frontier::from_bytes(row.size, &row.frontier)
                 .ok_or_else(|| Problem::internal(format!("mirror of {} is damaged", row.scope)))?;
             let verified = Verified {
@@ -76,7 +78,12 @@ impl Mirror {
                 state.faulty.insert((service, row.log));
             }
         }
-        Ok(Self { setting: setting.clone(), journal, services, state: Mutex::new(state) })
+        Ok(Self {
+            setting: setting.clone(),
+            journal,
+            services,
+            state: Mutex::new(state),
+        })
     }
 
     pub fn journal(&self) -> &Journal {
@@ -94,7 +101,13 @@ impl Mirror {
                     page_size: 0,
                     page_token,
                 };
-                let page = self.setting.peers.logs().list_heads(request).await?.into_inner();
+                let page = self
+                    .setting
+                    .peers
+                    .logs()
+                    .list_heads(request)
+                    .await?
+                    .into_inner();
                 for head in page.heads {
                     self.verify_log(service, &head, &mut state).await?;
                 }
@@ -125,7 +138,12 @@ impl Mirror {
     /// The verified state of one log.
     pub async fn log(&self, service: &str, scope: &str) -> Option<Verified> {
         let name = self.services.iter().find(|known| **known == service)?;
-        self.state.lock().await.logs.get(&(*name, LogId::of(service, scope))).cloned()
+        self.state
+            .lock()
+            .await
+            .logs
+            .get(&(*name, LogId::of(service, scope)))
+            .cloned()
     }
 
     /// Every service with its verified logs.
@@ -135,7 +153,10 @@ impl Mirror {
             .iter()
             .map(|service| {
                 let own = state.logs.iter().filter(|((of, _), _)| of == service);
-                (*service, own.map(|(_, verified)| verified.clone()).collect())
+                (
+                    *service,
+                    own.map(|(_, verified)| verified.clone()).collect(),
+                )
             })
             .collect()
     }
@@ -148,7 +169,9 @@ impl Mirror {
     ) -> Result<(), Problem> {
         let head = scoped.head.clone().unwrap_or_default();
         let Some(log) = LogId::from_slice(&head.log_id) else {
-            return Err(Problem::internal(format!("{service} names a log without an id")));
+            return Err(Problem::internal(format!(
+                "{service} names a log without an id"
+            )));
         };
         let key = (service, log);
         if state.faulty.contains(&key) {
@@ -165,7 +188,9 @@ impl Mirror {
         let size = u64::try_from(head.size).unwrap_or_default();
         let before = verified.size;
         if log != LogId::of(service, &scoped.scope) {
-            return self.fault(key, 0, "the log's id is not that of its scope", state).await;
+            return self
+                .fault(key, 0, "the log's id is not that of its scope", state)
+                .await;
         }
         if size < before {
             let what = format!("the log had {before} records and now has {size}");
@@ -178,22 +203,41 @@ impl Mirror {
                 from_seq: i64::try_from(verified.size).unwrap_or(i64::MAX),
                 limit: PAGE,
             };
-            let page = self.setting.peers.logs().read_log(request).await?.into_inner();
+            let page = self
+                .setting
+                .peers
+                .logs()
+                .read_log(request)
+                .await?
+                .into_inner();
             if page.entries.is_empty() {
-                return self.fault(key, verified.size, "a record is missing", state).await;
+                return self
+                    .fault(key, verified.size, "a record is missing", state)
+                    .await;
             }
             for entry in page.entries {
                 if verified.size == size {
                     break;
                 }
-                if let Err(what) = take(&mut verified, log, &entry.record, entry.salted_body.as_deref())
-                {
+                if let Err(what) = take(
+                    &mut verified,
+                    log,
+                    &entry.record,
+                    entry.salted_body.as_deref(),
+                ) {
                     return self.fault(key, verified.size, what, state).await;
                 }
             }
         }
         if verified.frontier.root().as_slice() != head.root {
-            return self.fault(key, size, "the head's root is not that of its records", state).await;
+            return self
+                .fault(
+                    key,
+                    size,
+                    "the head's root is not that of its records",
+                    state,
+                )
+                .await;
         }
         if size == before && verified.closed == scoped.closed {
             return Ok(());
@@ -223,7 +267,12 @@ impl Mirror {
         let (service, log) = key;
         tracing::error!(service, %log, seq, what, "a log does not verify");
         let seq = i64::try_from(seq).unwrap_or(i64::MAX);
-        let row = FaultRow { service: service.to_owned(), log, seq, fault: what.to_owned() };
+        let row = FaultRow {
+            service: service.to_owned(),
+            log,
+            seq,
+            fault: what.to_owned(),
+        };
         store::add_fault(self.journal.db(), &row, self.setting.clock.now().micros()).await?;
         state.faulty.insert(key);
         let event = LogFaultFound {
@@ -232,7 +281,13 @@ impl Mirror {
             seq,
             fault: what.to_owned(),
         };
-        let step = Step::of_cause(SERVICE, "audit", "LogFaultFound", &event.encode_to_vec(), &event);
+        let step = Step::of_cause(
+            SERVICE,
+            "audit",
+            "LogFaultFound",
+            &event.encode_to_vec(),
+            &event,
+        );
         let stream = StreamId::of("faults");
         ledger::commit_quietly(&self.journal, step, move |_| {
             Ok(Decided::new().event(stream, &event))

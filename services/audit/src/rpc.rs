@@ -48,14 +48,32 @@ fn number(value: i64, field: &str) -> Result<u64, Problem> {
 }
 
 impl Audit {
-    async fn consistency(&self, old: u64, new: u64) -> Result<GetConsistencyProofResponse, Problem> {
+    async fn consistency(
+        &self,
+        old: u64,
+        new: u64,
+    ) -> Result<GetConsistencyProofResponse, Problem> {
         let size = self.public_log.size().await?;
         let new = if new == 0 { size } else { new };
         let mut check = FieldCheck::new();
-        check.require(new <= size, "new_size", "大于公开日志的大小。", "is beyond the public log.");
-        check.require(old <= new, "old_size", "大于 new_size。", "is beyond new_size.");
+        check.require(
+            new <= size,
+            "new_size",
+            "大于公开日志的大小。",
+            "is beyond the public log.",
+        );
+        check.require(
+            old <= new,
+            "old_size",
+            "大于 new_size。",
+            "is beyond new_size.",
+        );
         check.finish()?;
-        let proof = self.public_log.consistency(old, new).await?.unwrap_or_default();
+        let proof = self
+            .public_log
+            .consistency(old, new)
+            .await?
+            .unwrap_or_default();
         Ok(GetConsistencyProofResponse {
             proof: proof.iter().map(|hash| hash.to_vec()).collect(),
             new_size: i64::try_from(new).unwrap_or(i64::MAX),
@@ -73,24 +91,34 @@ impl Audit {
             .map_err(|_| refused("不是规范的签名行。", "is not a signature line of a note."))?;
         let name = caller.organization().to_owned();
         let mut registry = self.setting.peers.registry();
-        let organization =
-            registry.get_organization(GetOrganizationRequest { name }).await?.into_inner().organization;
+        let organization = registry
+            .get_organization(GetOrganizationRequest { name })
+            .await?
+            .into_inner()
+            .organization;
         let key: [u8; 32] = organization
             .and_then(|organization| organization.identity_key.try_into().ok())
             .ok_or(Refusal::Forbidden)?;
         // The name is the institution's own: nobody cosigns in another's name.
         let code = caller.organization().trim_start_matches("organizations/");
         if signature.name != format!("{code}.witness") {
-            return Err(refused("署名不是本机构的见证名称。", "is not in this institution's name.").into());
+            return Err(refused(
+                "署名不是本机构的见证名称。",
+                "is not in this institution's name.",
+            )
+            .into());
         }
         let witness = Verifier::new(&signature.name, ED25519_COSIGNATURE, key)
             .map_err(|_| refused("见证名称无效。", "has no valid name."))?;
-        self.public_log.add_cosignature(&witness, size, &signature).await.map_err(|error| {
-            Problem::Refused(refused(
-                &format!("见证签名不被接受：{error}"),
-                &format!("is not accepted: {error}"),
-            ))
-        })?;
+        self.public_log
+            .add_cosignature(&witness, size, &signature)
+            .await
+            .map_err(|error| {
+                Problem::Refused(refused(
+                    &format!("见证签名不被接受：{error}"),
+                    &format!("is not accepted: {error}"),
+                ))
+            })?;
         let root = self.public_log.root_at(size).await?;
         epochs::keep_witnessed(&self.witnessed_file, size, &root).map_err(Problem::Internal)
     }
@@ -99,7 +127,9 @@ impl Audit {
         names::check_tender(&request.tender, "tender")?;
         self.mirror.catch_up().await?;
         let position = self.pages.position(&request.tender, &request.page_token)?;
-        let from = position.and_then(|p| p.try_into().ok()).map_or(0, u64::from_be_bytes);
+        let from = position
+            .and_then(|p| p.try_into().ok())
+            .map_or(0, u64::from_be_bytes);
         let all = trail::whole(&self.mirror, &self.setting.peers, &request.tender).await?;
         if all.is_empty() {
             return Err(Refusal::Forbidden.into());
@@ -110,11 +140,15 @@ impl Audit {
         let entries: Vec<_> = all.into_iter().skip(from).take(size).collect();
         let next = from.saturating_add(entries.len());
         let next_page_token = if next < total {
-            self.pages.token(&request.tender, &(next as u64).to_be_bytes())
+            self.pages
+                .token(&request.tender, &(next as u64).to_be_bytes())
         } else {
             String::new()
         };
-        Ok(ListTrailResponse { entries, next_page_token })
+        Ok(ListTrailResponse {
+            entries,
+            next_page_token,
+        })
     }
 
     async fn follow_trail(
@@ -131,7 +165,11 @@ impl Audit {
                 // What was left out before the closing is told once it is no secret any more.
                 let told = (part.service, part.scope.clone(), false);
                 let key = (part.service, part.scope.clone(), part.open);
-                let skip = if part.open { cursors.get(&told).copied().unwrap_or(0) } else { 0 };
+                let skip = if part.open {
+                    cursors.get(&told).copied().unwrap_or(0)
+                } else {
+                    0
+                };
                 let from = cursors.get(&key).copied().unwrap_or(0);
                 let (entries, next) = trail::entries(&self.setting.peers, &part, from).await?;
                 fresh.extend(
@@ -145,7 +183,11 @@ impl Audit {
                 (one.at_us, &one.service, one.seq).cmp(&(other.at_us, &other.service, other.seq))
             });
             for entry in fresh {
-                if sender.send(Ok(WatchTrailResponse { entry: Some(entry) })).await.is_err() {
+                if sender
+                    .send(Ok(WatchTrailResponse { entry: Some(entry) }))
+                    .await
+                    .is_err()
+                {
                     return Ok(());
                 }
             }
@@ -161,32 +203,47 @@ impl Audit {
         let faults = store::faults(self.mirror.journal().db()).await?;
         let mut logs = Vec::new();
         for (service, verified) in self.mirror.by_service().await {
-            // Records of open bid logs are not counted: their number is a secret.
-            let counted = verified
+            // Where their number would tell of suppliers, only records of closed logs are counted,
+            // and refusals, which are logs of their own, not at all.
+            let known = verified
                 .iter()
-                .filter(|log| log.closed || !secrecy::is_sealed(service, &log.scope));
+                .filter(|log| !log.scope.starts_with("refusals/"));
+            let counted = known
+                .clone()
+                .filter(|log| log.closed || !secrecy::counts_tell(service));
             let fault = faults.iter().find(|fault| fault.service == service);
-            let open = verified.iter().filter(|log| !secrecy::is_sealed(service, &log.scope) || log.scope.starts_with("tenders/"));
             logs.push(LogStatus {
                 service: service.to_owned(),
-                logs: i64::try_from(open.count()).unwrap_or(i64::MAX),
-                records_verified: counted.map(|log| i64::try_from(log.size).unwrap_or(i64::MAX)).sum(),
+                logs: i64::try_from(known.count()).unwrap_or(i64::MAX),
+                records_verified: counted
+                    .map(|log| i64::try_from(log.size).unwrap_or(i64::MAX))
+                    .sum(),
                 fault: fault
                     .map(|f| format!("log {} record {}: {}", f.log, f.seq, f.fault))
                     .unwrap_or_default(),
             });
         }
         let size = self.public_log.size().await?;
-        let note = self.public_log.checkpoint().await.map_err(Problem::internal)?;
+        let note = self
+            .public_log
+            .checkpoint()
+            .await
+            .map_err(Problem::internal)?;
         let mut witnesses = Vec::new();
         for size in (size.saturating_sub(5)..=size).filter(|size| *size > 0) {
-            let Ok(note) = self.public_log.note_at(size).await else { continue };
+            let Ok(note) = self.public_log.note_at(size).await else {
+                continue;
+            };
             for signature in note.signatures.iter().skip(1) {
-                let Some(time) = cosignature::stated_time(signature) else { continue };
+                let Some(time) = cosignature::stated_time(signature) else {
+                    continue;
+                };
                 let status = WitnessStatus {
                     name: signature.name.clone(),
                     size: i64::try_from(size).unwrap_or(i64::MAX),
-                    cosign_time_us: i64::try_from(time).unwrap_or(i64::MAX).saturating_mul(1_000_000),
+                    cosign_time_us: i64::try_from(time)
+                        .unwrap_or(i64::MAX)
+                        .saturating_mul(1_000_000),
                 };
                 witnesses.retain(|known: &WitnessStatus| known.name != status.name);
                 witnesses.push(status);
@@ -210,7 +267,10 @@ impl Audit {
             let mut path = Some(path);
             let mut send = async |chunk: Vec<u8>| {
                 let path = path.take().unwrap_or_default();
-                sender.send(Ok(DownloadDisclosureResponse { path, chunk })).await.is_ok()
+                sender
+                    .send(Ok(DownloadDisclosureResponse { path, chunk }))
+                    .await
+                    .is_ok()
             };
             match content {
                 disclosure::Content::Bytes(bytes) if bytes.is_empty() => {
@@ -226,8 +286,7 @@ impl Audit {
                     }
                 }
                 disclosure::Content::Document { sha256, .. } => {
-                    let mut document =
-                        disclosure::document(&self.setting, &tender, sha256).await?;
+                    let mut document = disclosure::document(&self.setting, &tender, sha256).await?;
                     while let Some(message) = document.message().await? {
                         if !send(message.chunk).await {
                             return Ok(());
@@ -248,8 +307,12 @@ impl AuditService for Audit {
     ) -> Result<Response<GetCheckpointResponse>, Status> {
         let language = Language::of(request.metadata());
         let note = self.public_log.checkpoint().await;
-        note.map(|note| Response::new(GetCheckpointResponse { note: note.format() }))
-            .map_err(|error| Problem::internal(error).into_status(language))
+        note.map(|note| {
+            Response::new(GetCheckpointResponse {
+                note: note.format(),
+            })
+        })
+        .map_err(|error| Problem::internal(error).into_status(language))
     }
 
     async fn get_consistency_proof(
@@ -259,11 +322,16 @@ impl AuditService for Audit {
         let language = Language::of(request.metadata());
         let request = request.into_inner();
         let answer = async {
-            let (old, new) =
-                (number(request.old_size, "old_size")?, number(request.new_size, "new_size")?);
+            let (old, new) = (
+                number(request.old_size, "old_size")?,
+                number(request.new_size, "new_size")?,
+            );
             self.consistency(old, new).await
         };
-        answer.await.map(Response::new).map_err(|problem| problem.into_status(language))
+        answer
+            .await
+            .map(Response::new)
+            .map_err(|problem| problem.into_status(language))
     }
 
     async fn get_tile(
@@ -273,8 +341,9 @@ impl AuditService for Audit {
         let language = Language::of(request.metadata());
         let path = request.into_inner().path;
         let answer = async {
-            let tile = Tile::parse(&path)
-                .ok_or_else(|| Refusal::field("path", "不是瓦片路径。", "is not a path of a tile."))?;
+            let tile = Tile::parse(&path).ok_or_else(|| {
+                Refusal::field("path", "不是瓦片路径。", "is not a path of a tile.")
+            })?;
             let content = self.public_log.tile(tile).await?;
             content.ok_or_else(|| Problem::from(Refusal::NotFound { what: path.clone() }))
         };
@@ -324,7 +393,11 @@ impl AuditService for Audit {
                             "The public log is shorter than what the witness has seen.",
                         )));
                     }
-                    let note = audit.public_log.note_at(size).await.map_err(Problem::internal)?;
+                    let note = audit
+                        .public_log
+                        .note_at(size)
+                        .await
+                        .map_err(Problem::internal)?;
                     let proof = audit.consistency(old, size).await?;
                     Ok((size, note, proof.proof))
                 };
@@ -332,7 +405,13 @@ impl AuditService for Audit {
                     Ok((size, _, _)) if size == old || size == 0 => (None, size),
                     Ok((size, note, consistency_proof)) => {
                         let note = note.format();
-                        (Some(Ok(WatchCheckpointsResponse { note, consistency_proof })), size)
+                        (
+                            Some(Ok(WatchCheckpointsResponse {
+                                note,
+                                consistency_proof,
+                            })),
+                            size,
+                        )
                     }
                     Err(problem) => (Some(Err(problem.into_status(language))), old),
                 };
@@ -365,7 +444,9 @@ impl AuditService for Audit {
             names::check_tender(&tender, "tender")?;
             disclosure::build(&self.setting, &self.mirror, &self.public_log, &tender).await
         };
-        let files = built.await.map_err(|problem: Problem| problem.into_status(language))?;
+        let files = built
+            .await
+            .map_err(|problem: Problem| problem.into_status(language))?;
         let (sender, receiver) = mpsc::channel(4);
         let audit = self.clone();
         tokio::spawn(async move {
@@ -382,7 +463,9 @@ impl AuditService for Audit {
     ) -> Result<Response<ListTrailResponse>, Status> {
         let language = Language::of(request.metadata());
         let answer = self.page_of_trail(request.into_inner()).await;
-        answer.map(Response::new).map_err(|problem| problem.into_status(language))
+        answer
+            .map(Response::new)
+            .map_err(|problem| problem.into_status(language))
     }
 
     type WatchTrailStream = Answers<WatchTrailResponse>;
@@ -411,6 +494,8 @@ impl AuditService for Audit {
     ) -> Result<Response<GetStatusResponse>, Status> {
         let language = Language::of(request.metadata());
         let answer = self.status().await;
-        answer.map(Response::new).map_err(|problem| problem.into_status(language))
+        answer
+            .map(Response::new)
+            .map_err(|problem| problem.into_status(language))
     }
 }

@@ -9,13 +9,21 @@ const REFUSALS: &str = "refusals/";
 
 /// Whether the records of `scope` at `service` stay unseen until the tender's bid log has closed.
 pub fn is_sealed(service: &str, scope: &str) -> bool {
-    TELLING.contains(&service)
-        || (scope.starts_with(REFUSALS) && scope.contains("tenders/"))
+    TELLING.contains(&service) || (scope.starts_with(REFUSALS) && scope.contains("tenders/"))
+}
+
+/// Whether the number of a service's records tells of suppliers' doings: what they submit and pay,
+/// and that they sign in.
+pub fn counts_tell(service: &str) -> bool {
+    TELLING.contains(&service) || service == "registry"
 }
 
 /// Whether a record stays unseen until then though its log does not: it names a supplier.
 pub fn is_sealed_event(event: &str) -> bool {
-    matches!(event, "sunbid.notice.v1.QuestionAsked" | "sunbid.opening.v1.CheckedIn")
+    matches!(
+        event,
+        "sunbid.notice.v1.QuestionAsked" | "sunbid.opening.v1.CheckedIn"
+    )
 }
 
 #[cfg(test)]

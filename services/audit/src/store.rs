@@ -9,20 +9,24 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
     sql: include_str!("../../../migrations/audit/0001_audit.sql"),
 }];
 
-const MIRRORS: &str =
-    "SELECT service, log_id, scope, size, frontier, last_us, closed FROM mirror";
+const MIRRORS: &str = "SELECT service, log_id, scope, size, frontier, last_us, closed FROM mirror";
 const KEEP: &str = "INSERT INTO mirror (service, log_id, scope, size, frontier, last_us, closed) \
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (service, log_id) DO UPDATE SET \
      size = excluded.size, frontier = excluded.frontier, last_us = excluded.last_us, \
      closed = excluded.closed";
-const FAULTS: &str = "SELECT service, log_id, seq, fault FROM fault ORDER BY found_us, service, seq";
+const FAULTS: &str =
+    "SELECT service, log_id, seq, fault FROM fault ORDER BY found_us, service, seq";
 const ADD_FAULT: &str = "INSERT INTO fault (service, log_id, seq, fault, found_us) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (service, log_id, seq) DO NOTHING";
 
 /// Every statement, for the test that prepares them.
 #[cfg(test)]
-pub const SQL: &[(&str, &str)] =
-    &[("mirrors", MIRRORS), ("keep", KEEP), ("faults", FAULTS), ("add_fault", ADD_FAULT)];
+pub const SQL: &[(&str, &str)] = &[
+    ("mirrors", MIRRORS),
+    ("keep", KEEP),
+    ("faults", FAULTS),
+    ("add_fault", ADD_FAULT),
+];
 
 /// A row of `mirror`.
 #[derive(Clone, Debug)]
@@ -115,7 +119,9 @@ mod tests {
         let db = Db::sqlite(&folder.path().join("audit.db")).await.unwrap();
         db.migrate(MIGRATIONS).await.unwrap();
         for (name, sql) in SQL {
-            db.prepare(sql).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            db.prepare(sql)
+                .await
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
         }
     }
 }

@@ -21,9 +21,9 @@ pub fn of(record: &Record) -> (String, String) {
             .ok()
             .and_then(|event| event.hold)
             .map(|hold| hold.reason),
-        "tender.v1.TenderTerminated" => {
-            tender::v1::TenderTerminated::decode(bytes).ok().map(|event| event.reason)
-        }
+        "tender.v1.TenderTerminated" => tender::v1::TenderTerminated::decode(bytes)
+            .ok()
+            .map(|event| event.reason),
         "notice.v1.ClarificationPublished" => notice::v1::ClarificationPublished::decode(bytes)
             .ok()
             .and_then(|event| event.notice?.clarification)
@@ -34,7 +34,12 @@ pub fn of(record: &Record) -> (String, String) {
         "bid.v1.BidSubmitted" => bid::v1::BidSubmitted::decode(bytes)
             .ok()
             .and_then(|event| event.bid)
-            .map(|bid| format!("{} lot {} revision {}", bid.bidder, bid.lot_id, bid.revision)),
+            .map(|bid| {
+                format!(
+                    "{} lot {} revision {}",
+                    bid.bidder, bid.lot_id, bid.revision
+                )
+            }),
         "bid.v1.DeadlineMoved" => bid::v1::DeadlineMoved::decode(bytes)
             .ok()
             .map(|event| Instant::from_micros(event.new_deadline_us).to_string()),

@@ -26,20 +26,31 @@ pub struct Part {
 
 /// The logs that the trail of a tender consists of.
 pub async fn parts(mirror: &Mirror, peers: &Peers, tender: &str) -> Result<Vec<Part>, Problem> {
-    let closed = mirror.log("bid", tender).await.is_some_and(|log| log.closed);
+    let closed = mirror
+        .log("bid", tender)
+        .await
+        .is_some_and(|log| log.closed);
     let mut parts = Vec::new();
     for (service, logs) in mirror.by_service().await {
         for log in logs {
             let about = log.scope == tender || log.scope == format!("refusals/{tender}");
             if about && (closed || !secrecy::is_sealed(service, &log.scope)) {
-                parts.push(Part { service, scope: log.scope, open: closed });
+                parts.push(Part {
+                    service,
+                    scope: log.scope,
+                    open: closed,
+                });
             }
         }
     }
     if let Some(intent) = intent_of(peers, tender).await?
         && mirror.log("notice", &intent).await.is_some()
     {
-        parts.push(Part { service: "notice", scope: intent, open: closed });
+        parts.push(Part {
+            service: "notice",
+            scope: intent,
+            open: closed,
+        });
     }
     Ok(parts)
 }
@@ -47,17 +58,27 @@ pub async fn parts(mirror: &Mirror, peers: &Peers, tender: &str) -> Result<Vec<P
 /// The intent a tender follows from, by the tender's first record.
 pub async fn intent_of(peers: &Peers, tender: &str) -> Result<Option<String>, Problem> {
     let entries = read(peers, "tender", tender, 0, 1).await?;
-    let Some(body) = entries.first().and_then(body_of) else { return Ok(None) };
+    let Some(body) = entries.first().and_then(body_of) else {
+        return Ok(None);
+    };
     if body.r#type != "sunbid.tender.v1.TenderCreated" {
         return Ok(None);
     }
     let created = TenderCreated::decode(body.event.as_slice()).map_err(Problem::internal)?;
     let intent = created.tender.unwrap_or_default().intent;
-    Ok(if intent.is_empty() { None } else { Some(intent) })
+    Ok(if intent.is_empty() {
+        None
+    } else {
+        Some(intent)
+    })
 }
 
 /// Entries of a part from `from` on that may be shown, and where the next read starts.
-pub async fn entries(peers: &Peers, part: &Part, from: i64) -> Result<(Vec<TrailEntry>, i64), Problem> {
+pub async fn entries(
+    peers: &Peers,
+    part: &Part,
+    from: i64,
+) -> Result<(Vec<TrailEntry>, i64), Problem> {
     let page = read(peers, part.service, &part.scope, from, PAGE).await?;
     let next = page.last().map_or(from, |entry| entry.seq + 1);
     let mut shown = Vec::new();
@@ -69,7 +90,10 @@ pub async fn entries(peers: &Peers, part: &Part, from: i64) -> Result<(Vec<Trail
             continue;
         }
         let (summary_zh, summary_en) = if body.r#type.is_empty() {
-            ("（内容已依法删除）".to_owned(), "(body lawfully erased)".to_owned())
+            (
+                "（内容已依法删除）".to_owned(),
+                "(body lawfully erased)".to_owned(),
+            )
         } else {
             summary::of(&body)
         };
@@ -89,7 +113,11 @@ pub async fn entries(peers: &Peers, part: &Part, from: i64) -> Result<(Vec<Trail
 }
 
 /// The whole trail in order of time.
-pub async fn whole(mirror: &Mirror, peers: &Peers, tender: &str) -> Result<Vec<TrailEntry>, Problem> {
+pub async fn whole(
+    mirror: &Mirror,
+    peers: &Peers,
+    tender: &str,
+) -> Result<Vec<TrailEntry>, Problem> {
     let mut all = Vec::new();
     for part in parts(mirror, peers, tender).await? {
         let mut from = 0;

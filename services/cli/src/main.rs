@@ -7,7 +7,10 @@ use sunbid_cli::{commands, exit};
 
 fn main() -> ExitCode {
     let arguments = commands::Arguments::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("sunbid: the runtime cannot start: {error}");

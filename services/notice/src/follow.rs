@@ -1,109 +1,139 @@
-//! Notices that follow from other services' records: suspension, resumption and termination from
-//! the tender's log, failure from the bid log, the opening record from the opening's.
+//! Notices that follow from other services' records, each once; and questions answered by this
+//! service's own clarifications, should the process have stopped between the two.
 
 use std::sync::Arc;
 
 use sunbid_contracts::{
     bid::v1::BiddingClosed,
-    notice::v1::{FollowUpPublished, Notice},
+    notice::v1::{ClarificationPublished, FollowUpPublished, Notice},
     opening::v1::OpeningRecordPublished,
     tender::v1::{TenderResumed, TenderSuspended, TenderTerminated},
 };
 use sunbid_domain::notice::{Board, follow_up};
-use sunbid_service::{
-    FollowedEntry, Problem,
-    follow::Follower,
-    ledger::{self, Decided, Step},
-    names,
-};
+use sunbid_service::{Decided, FollowedEntry, Problem, Step, follow::Follower, ledger};
 use sunbid_terms::Instant;
 use tokio::task::JoinSet;
 
-use crate::{Notices, SERVICE, board_stream, store};
+use crate::{
+    NAME,
+    service::{Notices, board_stream, derived},
+    store,
+};
 
-/// Starts following.
-pub fn start(notices: &Notices, tasks: &mut JoinSet<()>) {
-    for service in ["tender", "bid", "opening"] {
+/// Starts all followers; they end with the process.
+pub fn start(notices: &Arc<Notices>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for (service, consumer) in [
+        ("tender", "notice-tender"),
+        ("bid", "notice-bid"),
+        ("opening", "notice-opening"),
+        (NAME, "notice-answers"),
+    ] {
         let follower = Follower {
             journal: notices.journal.clone(),
-            peers: notices.setting.peers.clone(),
+            peers: notices.peers.clone(),
             service,
-            consumer: SERVICE,
-            shutdown: notices.setting.shutdown.clone(),
+            consumer,
+            shutdown: notices.shutdown.clone(),
         };
-        let notices = Arc::new(notices.clone());
+        let this = notices.clone();
         tasks.spawn(follower.run(move |entry| {
-            let notices = notices.clone();
-            async move { notices.follow(entry).await }
+            let this = this.clone();
+            async move { this.follow(entry).await }
         }));
     }
+    tasks
 }
 
 impl Notices {
     async fn follow(&self, entry: FollowedEntry) -> Result<(), Problem> {
-        if !entry.scope.starts_with("tenders/") {
-            return Ok(());
+        match entry.service {
+            "tender" => self.follow_tender(entry).await,
+            "bid" => self.follow_bid(entry).await,
+            "opening" => self.follow_opening(entry).await,
+            _ => self.follow_own(entry).await,
         }
-        if let Some(event) = entry.read::<TenderSuspended>()? {
-            let reason = event.hold.unwrap_or_default().reason;
+    }
+
+    async fn follow_tender(&self, entry: FollowedEntry) -> Result<(), Problem> {
+        if let Some(suspended) = entry.read::<TenderSuspended>()? {
+            let reason = suspended.hold.unwrap_or_default().reason;
             return self
-                .publish(entry, move |board, name, now| {
+                .publish(&entry, move |board, name, now| {
                     follow_up::suspension(board, &reason, name, now)
                 })
                 .await;
         }
-        if let Some(event) = entry.read::<TenderResumed>()? {
-            let deadline = Instant::from_micros(event.bid_deadline_us);
+        if let Some(resumed) = entry.read::<TenderResumed>()? {
+            let deadline = Instant::from_micros(resumed.bid_deadline_us);
             return self
-                .publish(entry, move |board, name, now| {
-                    follow_up::resumption(board, &event.reason, deadline, name, now)
+                .publish(&entry, move |board, name, now| {
+                    follow_up::resumption(board, &resumed.reason, deadline, name, now)
                 })
                 .await;
         }
-        if let Some(event) = entry.read::<TenderTerminated>()? {
+        if let Some(terminated) = entry.read::<TenderTerminated>()? {
             return self
-                .publish(entry, move |board, name, now| {
-                    follow_up::termination(board, &event.reason, name, now)
-                })
-                .await;
-        }
-        if let Some(event) = entry.read::<BiddingClosed>()? {
-            return self
-                .publish(entry, move |board, name, now| {
-                    follow_up::failure(board, &event.lots, name, now)
-                })
-                .await;
-        }
-        if let Some(event) = entry.read::<OpeningRecordPublished>()? {
-            let record = event.record.unwrap_or_default();
-            return self
-                .publish(entry, move |board, name, now| {
-                    follow_up::opening_record(board, &record, name, now)
+                .publish(&entry, move |board, name, now| {
+                    follow_up::termination(board, &terminated.reason, name, now)
                 })
                 .await;
         }
         Ok(())
     }
 
-    /// Publishes what follows, if anything does; once for each record it follows from.
-    async fn publish(
-        &self,
-        entry: FollowedEntry,
-        make: impl FnOnce(&Board, &str, Instant) -> Option<Notice> + Send + 'static,
-    ) -> Result<(), Problem> {
-        let cause = entry.head.clone();
-        let name = names::derived("notices", &[&hex::encode(entry.cause())]);
-        let step = Step::of_cause(SERVICE, &entry.scope, "FollowUp", &entry.cause(), &cause)
+    async fn follow_bid(&self, entry: FollowedEntry) -> Result<(), Problem> {
+        let Some(closed) = entry.read::<BiddingClosed>()? else {
+            return Ok(());
+        };
+        self.publish(&entry, move |board, name, now| {
+            follow_up::failure(board, &closed.lots, name, now)
+        })
+        .await
+    }
+
+    async fn follow_opening(&self, entry: FollowedEntry) -> Result<(), Problem> {
+        let Some(published) = entry.read::<OpeningRecordPublished>()? else {
+            return Ok(());
+        };
+        let record = published.record.unwrap_or_default();
+        self.publish(&entry, move |board, name, now| {
+            follow_up::opening_record(board, &record, name, now)
+        })
+        .await
+    }
+
+    async fn follow_own(&self, entry: FollowedEntry) -> Result<(), Problem> {
+        let Some(published) = entry.read::<ClarificationPublished>()? else {
+            return Ok(());
+        };
+        let notice = published.notice.unwrap_or_default();
+        let question = notice.clarification.unwrap_or_default().question;
+        if question.is_empty() {
+            return Ok(());
+        }
+        self.answer(&entry.cause(), &notice.tender, &question, &notice.name).await
+    }
+
+    /// Publishes what follows from a record about a tender, if anything does.
+    async fn publish<F>(&self, entry: &FollowedEntry, make: F) -> Result<(), Problem>
+    where
+        F: FnOnce(&Board, &str, Instant) -> Option<Notice> + Send + 'static,
+    {
+        let name = format!("notices/{}", derived(&[b"follow-up", &entry.cause()]));
+        let head = entry.head.clone();
+        let step = Step::of_cause(NAME, &entry.scope, "FollowUp", &entry.cause(), &entry.record)
             .reading(&[board_stream()]);
         ledger::commit_quietly(&self.journal, step, move |view| {
             let board: Board = ledger::load(view, board_stream())?;
-            let Some(notice) = make(&board, &name, view.now) else { return Ok(Decided::new()) };
-            let row = store::add_notice(&notice);
-            let event = FollowUpPublished { notice: Some(notice), cause: Some(cause) };
+            let Some(notice) = make(&board, &name, view.now) else {
+                return Ok(Decided::new());
+            };
+            let event = FollowUpPublished { notice: Some(notice.clone()), cause: Some(head) };
             Ok(Decided::new()
                 .event(board_stream(), &event)
                 .fold::<Board>(view, board_stream())?
-                .also(row))
+                .also(store::put_notice(&notice)))
         })
         .await?;
         Ok(())

@@ -1,58 +1,58 @@
-//! What is published: procurement intents, tender notices, clarifications, questions, and the
-//! notices that follow from other services' records. Published is published: nothing is changed.
+//! The notice service: intents, tender notices, clarifications, questions, and the notices that
+//! follow from other services' records. Asks the tender service for tenders and the bid service to
+//! move deadlines. Publishes once and never changes what it published.
 
+mod asking;
 mod follow;
-mod publish;
-mod questions;
+mod publishing;
+mod reading;
 mod rpc;
+mod service;
 mod store;
 
 use std::sync::Arc;
 
 use sunbid_contracts::notice::v1::notice_service_server::NoticeServiceServer;
-use sunbid_journal::Journal;
-use sunbid_proofs::StreamId;
-use sunbid_service::{Setting, StartError, Started, page::Pages};
-use tokio::task::JoinSet;
+use sunbid_journal::Migration;
+use sunbid_service::{Setting, StartError, Started};
 
-/// Name in logs, tokens and file names.
-pub const SERVICE: &str = "notice";
+use service::Notices;
 
-/// Everything the front door needs.
-#[derive(Clone)]
-pub struct Notices {
-    setting: Setting,
-    journal: Journal,
-    pages: Arc<Pages>,
-}
+/// The service's name in logs, tokens and files.
+pub const NAME: &str = "notice";
 
-/// The stream of a tender's board in the tender's log.
-fn board_stream() -> StreamId {
-    StreamId::of("board")
-}
+/// Largest request or answer: a page of notices with their tenders.
+const LARGEST_MESSAGE: usize = 16 * 1024 * 1024;
 
-/// The stream of an intent in its log.
-fn intent_stream() -> StreamId {
-    StreamId::of("intent")
-}
-
-/// The stream of one organisation's questions about a tender.
-fn questions_stream(asker: &str) -> StreamId {
-    StreamId::of(&format!("questions/{asker}"))
-}
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: NAME,
+    sql: include_str!("../../../migrations/notice/0001_notice.sql"),
+}];
 
 /// Starts the service.
 pub async fn start(setting: Setting) -> Result<Started, StartError> {
-    let journal = setting.journal(SERVICE, store::MIGRATIONS).await?;
-    let pages = Arc::new(setting.pages(SERVICE)?);
-    let notices = Notices { setting, journal: journal.clone(), pages };
-    let mut tasks = JoinSet::new();
-    follow::start(&notices, &mut tasks);
+    let journal = setting.journal(NAME, MIGRATIONS).await?;
+    let pages = setting.pages(NAME)?;
+    let notices = Arc::new(Notices {
+        journal: journal.clone(),
+        peers: setting.peers.clone(),
+        rules: setting.rules.clone(),
+        clock: setting.clock.clone(),
+        shutdown: setting.shutdown.clone(),
+        pages,
+    });
+    let tasks = follow::start(&notices);
+    let service = rpc::Rpc { notices };
     Ok(Started {
-        name: SERVICE,
+        name: NAME,
         journal,
         install: Box::new(move |routes| {
-            routes.add_service(NoticeServiceServer::new(notices));
+            routes.add_service(
+                NoticeServiceServer::new(service)
+                    .max_decoding_message_size(LARGEST_MESSAGE)
+                    .max_encoding_message_size(LARGEST_MESSAGE),
+            );
         }),
         tasks,
     })

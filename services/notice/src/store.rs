@@ -1,179 +1,227 @@
-//! The service's own tables: notices, intents and questions as they are read and listed.
+//! The SQL of the notice service's own tables, portable between SQLite and PostgreSQL.
+//! Nothing here is the truth: every row can be made again from the journal.
 
 use prost::Message;
-use sunbid_contracts::notice::v1::{Intent, Notice, Question};
-use sunbid_domain::Refusal;
-use sunbid_journal::{Db, Migration, Row, Val, Write};
+use sunbid_contracts::notice::v1::{Notice, Question, QuestionState};
+use sunbid_journal::{Db, Row, Val, Write};
 use sunbid_service::Problem;
 
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "notice",
-    sql: include_str!("../../../migrations/notice/0001_notice.sql"),
-}];
-
-const ADD_NOTICE: &str =
-    "INSERT INTO notice (name, kind, tender, title, publish_us, body) VALUES ($1, $2, $3, $4, $5, $6)";
-const NOTICE: &str = "SELECT body FROM notice WHERE name = $1";
-/// Newest first, before a position; kind 0 and empty texts mean any.
-const NOTICES: &str = "SELECT body FROM notice WHERE (publish_us < $1 OR (publish_us = $1 AND name < $2)) \
-     AND ($3 = 0 OR kind = $3) AND ($4 = '' OR tender = $4) AND title LIKE $5 ESCAPE '\\' \
-     ORDER BY publish_us DESC, name DESC LIMIT $6";
-const ADD_INTENT: &str = "INSERT INTO intent (name, publish_us, body) VALUES ($1, $2, $3)";
-const INTENT: &str = "SELECT body FROM intent WHERE name = $1";
-const KEEP_QUESTION: &str = "INSERT INTO question (name, tender, asker, ask_us, body) \
-     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE SET body = excluded.body";
-const ASKER: &str = "SELECT asker FROM question WHERE name = $1";
-/// In order of asking, after a position.
-const QUESTIONS: &str = "SELECT body, asker FROM question WHERE tender = $1 \
-     AND (ask_us > $2 OR (ask_us = $2 AND name > $3)) ORDER BY ask_us, name LIMIT $4";
-
-/// Every statement, for the test that prepares them.
+/// Every statement, so that all can be tried on every engine.
 #[cfg(test)]
 pub const SQL: &[(&str, &str)] = &[
-    ("add_notice", ADD_NOTICE),
-    ("notice", NOTICE),
-    ("notices", NOTICES),
-    ("add_intent", ADD_INTENT),
-    ("intent", INTENT),
-    ("keep_question", KEEP_QUESTION),
-    ("asker", ASKER),
-    ("questions", QUESTIONS),
+    ("PUT_NOTICE", PUT_NOTICE),
+    ("GET_NOTICE", GET_NOTICE),
+    ("LIST_NOTICES", LIST_NOTICES),
+    ("PUT_QUESTION", PUT_QUESTION),
+    ("GET_ASKER", GET_ASKER),
+    ("LIST_QUESTIONS", LIST_QUESTIONS),
 ];
 
-/// Where a page of notices starts.
-#[derive(Clone, Debug)]
-pub struct Before {
-    pub publish_us: i64,
-    pub name: String,
-}
+const PUT_NOTICE: &str = "INSERT INTO notice (name, kind, tender, publish_us, search, body) \
+     VALUES ($1, $2, $3, $4, $5, $6)";
 
-/// What is listed.
-#[derive(Clone, Debug)]
-pub struct Filter<'a> {
-    pub kind: i32,
-    pub tender: &'a str,
-    pub text: &'a str,
-}
+const GET_NOTICE: &str = "SELECT body FROM notice WHERE name = $1";
 
-pub fn add_notice(notice: &Notice) -> Write {
+const LIST_NOTICES: &str = "SELECT body FROM notice \
+     WHERE (CAST($1 AS BIGINT) = 0 OR kind = $1) \
+     AND (CAST($2 AS TEXT) = '' OR tender = $2) \
+     AND search LIKE $3 ESCAPE '!' \
+     AND (publish_us < $4 OR (publish_us = $4 AND name < $5)) \
+     ORDER BY publish_us DESC, name DESC LIMIT $6";
+
+const PUT_QUESTION: &str = "INSERT INTO question (name, tender, asker, answered, ask_us, body) \
+     VALUES ($1, $2, $3, $4, $5, $6) \
+     ON CONFLICT (name) DO UPDATE SET answered = excluded.answered, body = excluded.body";
+
+const GET_ASKER: &str = "SELECT asker FROM question WHERE name = $1";
+
+const LIST_QUESTIONS: &str = "SELECT asker, body FROM question WHERE tender = $1 \
+     AND (CAST($2 AS TEXT) = '' OR asker = $2 OR answered = TRUE) \
+     AND (ask_us < $3 OR (ask_us = $3 AND name < $4)) \
+     ORDER BY ask_us DESC, name DESC LIMIT $5";
+
+/// A published notice.
+pub fn put_notice(notice: &Notice) -> Write {
     Write {
-        sql: ADD_NOTICE,
+        sql: PUT_NOTICE,
         values: vec![
             Val::Text(notice.name.clone()),
-            Val::Int(i64::from(notice.kind)),
+            Val::Int(notice.kind.into()),
             Val::Text(notice.tender.clone()),
-            Val::Text(notice.title.clone()),
             Val::Int(notice.publish_time_us),
+            Val::Text(notice.title.to_lowercase()),
             Val::Blob(notice.encode_to_vec()),
         ],
     }
 }
 
-pub fn add_intent(intent: &Intent) -> Write {
+/// A question as it stands.
+pub fn put_question(question: &Question, tender: &str, asker: &str) -> Write {
     Write {
-        sql: ADD_INTENT,
-        values: vec![
-            Val::Text(intent.name.clone()),
-            Val::Int(intent.publish_time_us),
-            Val::Blob(intent.encode_to_vec()),
-        ],
-    }
-}
-
-pub fn keep_question(tender: &str, asker: &str, question: &Question) -> Write {
-    Write {
-        sql: KEEP_QUESTION,
+        sql: PUT_QUESTION,
         values: vec![
             Val::Text(question.name.clone()),
             Val::Text(tender.to_owned()),
             Val::Text(asker.to_owned()),
+            Val::Bool(question.state() == QuestionState::Answered),
             Val::Int(question.ask_time_us),
             Val::Blob(question.encode_to_vec()),
         ],
     }
 }
 
-fn read<M: Message + Default>(row: &Row) -> Result<M, Problem> {
-    M::decode(row.blob(0)?.as_slice()).map_err(Problem::internal)
+fn decoded<M: Message + Default>(row: &Row, column: usize) -> Result<M, Problem> {
+    M::decode(row.blob(column)?.as_slice()).map_err(Problem::internal)
 }
 
-pub async fn notice(db: &Db, name: &str) -> Result<Notice, Problem> {
-    let rows = db.rows(NOTICE, &[Val::Text(name.to_owned())]).await?;
-    let row = rows.first().ok_or_else(|| Refusal::NotFound { what: name.to_owned() })?;
-    read(row)
+/// A notice by its name.
+pub async fn notice(db: &Db, name: &str) -> Result<Option<Notice>, Problem> {
+    let rows = db.rows(GET_NOTICE, &[Val::Text(name.to_owned())]).await?;
+    rows.first().map(|row| decoded(row, 0)).transpose()
 }
 
-pub async fn notices(
-    db: &Db,
-    before: Before,
-    filter: Filter<'_>,
-    limit: u32,
-) -> Result<Vec<Notice>, Problem> {
-    let values = [
-        Val::Int(before.publish_us),
-        Val::Text(before.name),
-        Val::Int(i64::from(filter.kind)),
-        Val::Text(filter.tender.to_owned()),
-        Val::Text(pattern(filter.text)),
-        Val::Int(i64::from(limit)),
-    ];
-    db.rows(NOTICES, &values).await?.iter().map(read).collect()
-}
-
-pub async fn intent(db: &Db, name: &str) -> Result<Option<Intent>, Problem> {
-    let rows = db.rows(INTENT, &[Val::Text(name.to_owned())]).await?;
-    rows.first().map(read).transpose()
-}
-
+/// Who asked a question.
 pub async fn asker(db: &Db, question: &str) -> Result<Option<String>, Problem> {
-    let rows = db.rows(ASKER, &[Val::Text(question.to_owned())]).await?;
+    let rows = db.rows(GET_ASKER, &[Val::Text(question.to_owned())]).await?;
     Ok(rows.first().map(|row| row.text(0)).transpose()?)
 }
 
-/// Questions with their askers.
+/// What a list of notices is asked for.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    pub kind: i32,
+    /// Only this tender's; empty: all.
+    pub tender: String,
+    pub text: String,
+}
+
+impl Filter {
+    /// What page tokens are bound to.
+    pub fn bound(&self) -> String {
+        format!("{:?}", (self.kind, &self.tender, &self.text))
+    }
+}
+
+/// Notices after a position, newest first.
+pub async fn notices(
+    db: &Db,
+    filter: &Filter,
+    after: (i64, String),
+    limit: u32,
+) -> Result<Vec<Notice>, Problem> {
+    let values = [
+        Val::Int(filter.kind.into()),
+        Val::Text(filter.tender.clone()),
+        Val::Text(containing(&filter.text)),
+        Val::Int(after.0),
+        Val::Text(after.1),
+        Val::Int(limit.into()),
+    ];
+    db.rows(LIST_NOTICES, &values).await?.iter().map(|row| decoded(row, 0)).collect()
+}
+
+/// Questions about a tender after a position, newest first, with their askers; `asker` sees its
+/// own and the answered ones, nobody (empty) sees all.
 pub async fn questions(
     db: &Db,
     tender: &str,
+    asker: &str,
     after: (i64, String),
     limit: u32,
-) -> Result<Vec<(Question, String)>, Problem> {
+) -> Result<Vec<(String, Question)>, Problem> {
     let values = [
         Val::Text(tender.to_owned()),
+        Val::Text(asker.to_owned()),
         Val::Int(after.0),
         Val::Text(after.1),
-        Val::Int(i64::from(limit)),
+        Val::Int(limit.into()),
     ];
-    let rows = db.rows(QUESTIONS, &values).await?;
-    rows.iter().map(|row| Ok((read(row)?, row.text(1)?))).collect()
+    let rows = db.rows(LIST_QUESTIONS, &values).await?;
+    rows.iter().map(|row| Ok((row.text(0)?, decoded(row, 1)?))).collect()
 }
 
-/// A LIKE pattern for titles that contain `text` as it is.
-fn pattern(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{escaped}%")
+/// The pattern for texts that contain `text`, whatever its characters mean to LIKE.
+fn containing(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in text.to_lowercase().chars() {
+        if matches!(character, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    async fn migrated(folder: &std::path::Path) -> Db {
+        let db = Db::sqlite(&folder.join("notice.db")).await.unwrap();
+        db.migrate(crate::MIGRATIONS).await.unwrap();
+        db
+    }
+
     #[tokio::test]
-    async fn every_statement_is_sound_and_search_takes_text_as_it_is() {
+    async fn every_statement_runs_on_the_migrated_tables() {
         let folder = tempfile::tempdir().unwrap();
-        let db = Db::sqlite(&folder.path().join("notice.db")).await.unwrap();
-        db.migrate(MIGRATIONS).await.unwrap();
+        let db = migrated(folder.path()).await;
         for (name, sql) in SQL {
             db.prepare(sql).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         }
-        for (name, title) in [("notices/1", "100%_节能"), ("notices/2", "1000节能")] {
-            let notice = Notice { name: name.into(), title: title.into(), ..Notice::default() };
-            let write = add_notice(&notice);
+        for (at, title) in ["Desks 100%", "desks_new"].into_iter().enumerate() {
+            let notice = Notice {
+                name: format!("notices/{at}"),
+                title: title.to_owned(),
+                kind: at as i32 + 1,
+                publish_time_us: at as i64,
+                ..Default::default()
+            };
+            let write = put_notice(&notice);
             db.exec(write.sql, &write.values).await.unwrap();
         }
-        let before = Before { publish_us: i64::MAX, name: String::new() };
-        let filter = Filter { kind: 0, tender: "", text: "0%_" };
-        let found = notices(&db, before, filter, 10).await.unwrap();
-        assert_eq!(found.len(), 1);
+        let titles = async |kind, text: &str| {
+            let filter = Filter { kind, tender: String::new(), text: text.to_owned() };
+            let found = notices(&db, &filter, (i64::MAX, String::new()), 9).await.unwrap();
+            found.into_iter().map(|notice| notice.title).collect::<Vec<_>>()
+        };
+        assert_eq!(titles(0, "").await, ["desks_new", "Desks 100%"]);
+        assert_eq!(titles(1, "DESKS").await, ["Desks 100%"]);
+        assert_eq!(titles(0, "0%").await, ["Desks 100%"]);
+        assert_eq!(titles(0, "s_n").await, ["desks_new"]);
+        assert!(notice(&db, "notices/0").await.unwrap().is_some());
+        assert!(notice(&db, "notices/9").await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn askers_see_their_own_and_the_answered_questions() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = migrated(folder.path()).await;
+        for (at, asker) in ["a", "b"].into_iter().enumerate() {
+            let mut question = Question {
+                name: format!("q{at}"),
+                state: QuestionState::Asked as i32,
+                ask_time_us: 1,
+                ..Default::default()
+            };
+            let write = put_question(&question, "t", asker);
+            db.exec(write.sql, &write.values).await.unwrap();
+            if asker == "b" {
+                question.set_state(QuestionState::Answered);
+                let write = put_question(&question, "t", asker);
+                db.exec(write.sql, &write.values).await.unwrap();
+            }
+        }
+        let names = async |asker: &str| {
+            let first = (i64::MAX, String::new());
+            let found = questions(&db, "t", asker, first, 9).await.unwrap();
+            found.into_iter().map(|(_, question)| question.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names("").await, ["q1", "q0"]);
+        assert_eq!(names("a").await, ["q1", "q0"]);
+        assert_eq!(names("c").await, ["q1"]);
+        assert_eq!(names("b").await, ["q1"]);
+        assert_eq!(asker(&db, "q0").await.unwrap().as_deref(), Some("a"));
     }
 }

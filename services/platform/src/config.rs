@@ -79,10 +79,14 @@ impl Config {
     /// Reads the settings of the installation in `data`.
     pub fn read(data: &Path) -> Result<Self, ConfigFault> {
         let path = data.join(FILE);
-        let text = fs::read_to_string(&path)
-            .map_err(|source| ConfigFault::Read { path: path.clone(), source })?;
-        let config: Self = toml::from_str(&text)
-            .map_err(|error| ConfigFault::Form { path: path.clone(), cause: error.to_string() })?;
+        let text = fs::read_to_string(&path).map_err(|source| ConfigFault::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let config: Self = toml::from_str(&text).map_err(|error| ConfigFault::Form {
+            path: path.clone(),
+            cause: error.to_string(),
+        })?;
         config.check(&path)?;
         Ok(config)
     }
@@ -91,8 +95,10 @@ impl Config {
     pub fn write(&self, data: &Path) -> Result<(), ConfigFault> {
         let path = data.join(FILE);
         self.check(&path)?;
-        let text = toml::to_string_pretty(self)
-            .map_err(|error| ConfigFault::Form { path: path.clone(), cause: error.to_string() })?;
+        let text = toml::to_string_pretty(self).map_err(|error| ConfigFault::Form {
+            path: path.clone(),
+            cause: error.to_string(),
+        })?;
         let beside = data.join("platform.toml.new");
         fs::write(&beside, text)
             .and_then(|()| fs::rename(&beside, &path))
@@ -109,15 +115,23 @@ impl Config {
     }
 
     fn check(&self, path: &Path) -> Result<(), ConfigFault> {
-        let form = |cause: &str| ConfigFault::Form { path: path.to_owned(), cause: cause.to_owned() };
+        let form = |cause: &str| ConfigFault::Form {
+            path: path.to_owned(),
+            cause: cause.to_owned(),
+        };
         let named = !self.origin.is_empty()
             && self.origin.len() <= 100
-            && self.origin.chars().all(|c| c.is_ascii_alphanumeric() || "-._/".contains(c));
+            && self
+                .origin
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-._/".contains(c));
         if !named {
             return Err(form("origin must be letters, digits, '-', '.', '_' or '/'"));
         }
         if self.sandbox != self.origin.starts_with("sandbox.") {
-            return Err(form("origin begins with \"sandbox.\" exactly when sandbox = true"));
+            return Err(form(
+                "origin begins with \"sandbox.\" exactly when sandbox = true",
+            ));
         }
         if !(1..=3600).contains(&self.epoch_seconds) {
             return Err(form("epoch_seconds must be from 1 to 3600"));
@@ -126,7 +140,10 @@ impl Config {
             return Err(form("roots must name at least one certificate file"));
         }
         if !self.listen.ip().is_loopback() && !self.behind_tls_proxy {
-            return Err(ConfigFault::OpenToTheNetwork { path: path.to_owned(), listen: self.listen });
+            return Err(ConfigFault::OpenToTheNetwork {
+                path: path.to_owned(),
+                listen: self.listen,
+            });
         }
         Ok(())
     }
@@ -158,9 +175,18 @@ mod tests {
             config().require_mode(folder.path(), false),
             Err(ConfigFault::IsSandbox(_))
         ));
-        let open = Config { listen: "0.0.0.0:7700".parse().unwrap(), ..config() };
-        assert!(matches!(open.write(folder.path()), Err(ConfigFault::OpenToTheNetwork { .. })));
-        let disguised = Config { origin: "ggzy.example".into(), ..config() };
+        let open = Config {
+            listen: "0.0.0.0:7700".parse().unwrap(),
+            ..config()
+        };
+        assert!(matches!(
+            open.write(folder.path()),
+            Err(ConfigFault::OpenToTheNetwork { .. })
+        ));
+        let disguised = Config {
+            origin: "ggzy.example".into(),
+            ..config()
+        };
         assert!(disguised.write(folder.path()).is_err());
         fs::write(folder.path().join(FILE), "origin = \"x\"\nlisten_on = 3").unwrap();
         let fault = Config::read(folder.path()).unwrap_err().to_string();

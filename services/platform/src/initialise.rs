@@ -89,9 +89,15 @@ pub async fn initialise(data: &Path, with: Initialisation) -> Result<Config, Ini
     } else {
         Arc::new(SystemClock)
     };
-    sunbid_registry::bootstrap(data, clock, &roots, &with.administrator, &with.intermediates)
-        .await
-        .map_err(|error| InitialiseError::Administrator(error.to_string()))?;
+    sunbid_registry::bootstrap(
+        data,
+        clock,
+        &roots,
+        &with.administrator,
+        &with.intermediates,
+    )
+    .await
+    .map_err(|error| InitialiseError::Administrator(error.to_string()))?;
     // Written last: a folder with settings is a whole installation.
     config.write(data)?;
     Ok(config)

@@ -21,7 +21,9 @@ impl SandboxService for Sandbox {
         &self,
         _: Request<GetClockRequest>,
     ) -> Result<Response<GetClockResponse>, Status> {
-        Ok(Response::new(GetClockResponse { now_us: self.clock.now().micros() }))
+        Ok(Response::new(GetClockResponse {
+            now_us: self.clock.now().micros(),
+        }))
     }
 
     async fn advance_clock(
@@ -35,6 +37,8 @@ impl SandboxService for Sandbox {
             .advance_to(to)
             .map_err(|error| Problem::internal(error).into_status(language))?;
         tracing::warn!(%now, "sandbox: the clock was moved");
-        Ok(Response::new(AdvanceClockResponse { now_us: now.micros() }))
+        Ok(Response::new(AdvanceClockResponse {
+            now_us: now.micros(),
+        }))
     }
 }

@@ -35,8 +35,9 @@ use crate::{
 };
 
 /// Every service of the platform, in the order they start.
-pub const SERVICES: [&str; 7] =
-    ["registry", "notice", "tender", "deposit", "bid", "opening", "audit"];
+pub const SERVICES: [&str; 7] = [
+    "registry", "notice", "tender", "deposit", "bid", "opening", "audit",
+];
 
 /// File of a sandbox's clock in its data folder; trial trustees on the same machine share it.
 pub const SANDBOX_CLOCK: &str = "sandbox-clock";
@@ -62,7 +63,10 @@ pub enum ServeError {
     #[error("{what}: {cause}")]
     Roots { what: String, cause: String },
     #[error("{address} cannot be served on: {source}")]
-    Listen { address: std::net::SocketAddr, source: io::Error },
+    Listen {
+        address: std::net::SocketAddr,
+        source: io::Error,
+    },
     #[error("the sandbox's clock cannot be used: {0}")]
     Clock(io::Error),
     #[error("serving failed: {0}")]
@@ -95,12 +99,17 @@ impl Platform {
         } else {
             Arc::new(SystemClock)
         };
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|source| ServeError::Listen { address: config.listen, source })?;
-        let address = listener
-            .local_addr()
-            .map_err(|source| ServeError::Listen { address: config.listen, source })?;
+        let listener =
+            TcpListener::bind(config.listen)
+                .await
+                .map_err(|source| ServeError::Listen {
+                    address: config.listen,
+                    source,
+                })?;
+        let address = listener.local_addr().map_err(|source| ServeError::Listen {
+            address: config.listen,
+            source,
+        })?;
         let parts = Parts::new(data, &config, clock, address)?;
         let mut services = parts.start_services(&config).await?;
 
@@ -125,7 +134,11 @@ impl Platform {
         routes.add_service(health_service);
 
         let revocations = Revocations::default();
-        tasks.spawn(revocations.clone().follow(parts.peers("registry")?, parts.shutdown.clone()));
+        tasks.spawn(
+            revocations
+                .clone()
+                .follow(parts.peers("registry")?, parts.shutdown.clone()),
+        );
         let guard = Guard {
             keyring: Keyring {
                 people: vec![parts.keys.public("token")?],
@@ -144,14 +157,19 @@ impl Platform {
                 stop.cancelled().await;
             });
         let server = tokio::spawn(server);
-        health.set_service_status("", tonic_health::ServingStatus::Serving).await;
+        health
+            .set_service_status("", tonic_health::ServingStatus::Serving)
+            .await;
         tracing::info!(%address, sandbox = config.sandbox, "serving");
         Ok(Self {
             address,
             shutdown: parts.shutdown,
             server,
             tasks,
-            journals: services.into_iter().map(|service| service.journal).collect(),
+            journals: services
+                .into_iter()
+                .map(|service| service.journal)
+                .collect(),
             _lock: lock,
         })
     }
@@ -255,11 +273,14 @@ impl Parts {
     }
 
     async fn start_services(&self, config: &Config) -> Result<Vec<Started>, ServeError> {
-        let bank = config.bank.as_ref().map(|bank| sunbid_deposit::BankSettings {
-            address: bank.address.clone(),
-            trust_account: bank.trust_account.clone(),
-            trust_name: bank.trust_name.clone(),
-        });
+        let bank = config
+            .bank
+            .as_ref()
+            .map(|bank| sunbid_deposit::BankSettings {
+                address: bank.address.clone(),
+                trust_account: bank.trust_account.clone(),
+                trust_name: bank.trust_name.clone(),
+            });
         let audit = sunbid_audit::AuditSettings {
             epoch: std::time::Duration::from_secs(u64::from(config.epoch_seconds)),
             services: &SERVICES,
@@ -273,7 +294,9 @@ impl Parts {
             sunbid_opening::start(self.setting("opening")?),
             sunbid_audit::start(self.setting("audit")?, audit),
         )?;
-        Ok(vec![started.0, started.1, started.2, started.3, started.4, started.5, started.6])
+        Ok(vec![
+            started.0, started.1, started.2, started.3, started.4, started.5, started.6,
+        ])
     }
 }
 
@@ -281,19 +304,28 @@ fn read_roots(data: &Path, config: &Config) -> Result<Roots, ServeError> {
     let mut ders = Vec::new();
     for file in &config.roots {
         let path = data.join(file);
-        let fault = |cause: String| ServeError::Roots { what: path.display().to_string(), cause };
+        let fault = |cause: String| ServeError::Roots {
+            what: path.display().to_string(),
+            cause,
+        };
         let text = std::fs::read_to_string(&path).map_err(|error| fault(error.to_string()))?;
         ders.extend(
-            sunbid_certificates::pem::certificates(&text).map_err(|error| fault(error.to_string()))?,
+            sunbid_certificates::pem::certificates(&text)
+                .map_err(|error| fault(error.to_string()))?,
         );
     }
-    Roots::new(ders)
-        .map_err(|error| ServeError::Roots { what: "roots".to_owned(), cause: error.to_string() })
+    Roots::new(ders).map_err(|error| ServeError::Roots {
+        what: "roots".to_owned(),
+        cause: error.to_string(),
+    })
 }
 
 fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), ServeError> {
     let fault = |error: tonic_reflection::server::Error| {
-        ServeError::Start(StartError::Other { service: "reflection", cause: error.to_string() })
+        ServeError::Start(StartError::Other {
+            service: "reflection",
+            cause: error.to_string(),
+        })
     };
     let builder = || {
         tonic_reflection::server::Builder::configure()

@@ -223,11 +223,20 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_statement_is_accepted() {
+    async fn sqlite_accepts_every_statement() {
         let folder = tempfile::tempdir().unwrap();
-        let db = Db::sqlite(&folder.path().join("registry.db"))
-            .await
-            .unwrap();
+        let file = folder.path().join("registry.db");
+        prepare_all(Db::sqlite(&file).await.unwrap()).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs SUNBID_TEST_POSTGRES, the URL of an empty database"]
+    async fn postgres_accepts_every_statement() {
+        let url = std::env::var("SUNBID_TEST_POSTGRES").unwrap();
+        prepare_all(Db::postgres(&url).await.unwrap()).await;
+    }
+
+    async fn prepare_all(db: Db) {
         db.migrate(MIGRATIONS).await.unwrap();
         for (name, sql) in SQL {
             db.prepare(sql)

@@ -342,7 +342,7 @@ async fn what_one_may_not_see_is_answered_like_what_does_not_exist() {
         assert_eq!(found, all, "pages of {page_size}");
     }
     let found = list(&administrator, Kind::Supplier, 0).await.unwrap();
-    assert_eq!(found, [own.clone()]);
+    assert_eq!(found, std::slice::from_ref(&own));
     assert_eq!(
         list(&supplier, Kind::Trustee, 0).await.unwrap_err().code(),
         Code::PermissionDenied

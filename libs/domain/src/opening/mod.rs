@@ -5,7 +5,6 @@
 pub mod bid_log;
 pub mod check;
 pub mod closing;
-pub mod committee;
 pub mod decide;
 mod json;
 pub mod parallel;
@@ -21,5 +20,4 @@ mod tests;
 pub use bid_log::{BidLog, LogFault, LoggedEvent};
 pub use check::{CheckedBids, Envelope, Supplier, SupplierCheck};
 pub use closing::{Claim, ClosedBids, ClosingFault};
-pub use committee::{CommitteeFault, tender_key, terms, transcript};
 pub use session::SessionState;

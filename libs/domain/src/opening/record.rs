@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 use prost::Message;
 use sunbid_contracts::opening::v1::{EnvelopeFault, HolderFault, LotRecord, OpeningLine, OpeningRecord};
 use sunbid_proofs::hash::{Hash, sha256};
-use sunbid_sealing::{CheckedHeader, OpenError, SharedSecret, StoreFault, SupplierFault, open_short, padded_length};
+use sunbid_sealing::{
+    CheckedHeader, OpenError, Rescue, RescueError, SharedSecret, StoreFault, SupplierFault, TenderKey,
+    open_short, padded_length,
+};
 use sunbid_terms::Instant;
 
 use super::check::Envelope;
@@ -175,21 +178,12 @@ fn line(closed: &ClosedBids, envelope: &Envelope, outcome: &SheetOutcome) -> Ope
         ..OpeningLine::default()
     };
     let (fault, zh, en) = match outcome {
-        SheetOutcome::Content(content) => match sheet::read(&closed.tender.sheet, content) {
+        SheetOutcome::Content(content) => match sheet::parse(content, &closed.tender.sheet) {
             Ok(values) => {
                 line.values = values;
                 (EnvelopeFault::None, String::new(), String::new())
             }
-            Err(faults) => {
-                let join = |text: fn(&sheet::SheetFault) -> &str, gap: &str| {
-                    let each: Vec<String> = faults
-                        .iter()
-                        .map(|f| if f.key.is_empty() { text(f).to_owned() } else { format!("{}: {}", f.key, text(f)) })
-                        .collect();
-                    shortened(&each.join(gap))
-                };
-                (EnvelopeFault::Supplier, join(|f| &f.zh, "；"), join(|f| &f.en, "; "))
-            }
+            Err(faults) => (EnvelopeFault::Supplier, shortened(&faults.zh()), shortened(&faults.en())),
         },
         SheetOutcome::Fault { fault, zh, en } => (*fault, zh.clone(), en.clone()),
     };
@@ -206,4 +200,11 @@ fn shortened(text: &str) -> String {
         Some((cut, _)) => format!("{}…", text.get(..cut).unwrap_or_default()),
         None => text.to_owned(),
     }
+}
+
+/// The secret of an envelope from what its supplier published; refused unless it is the envelope's.
+pub fn rescue(key: &TenderKey, header: &CheckedHeader, secret: &[u8]) -> Result<SharedSecret, RescueError> {
+    // The form of the rescue file that the sealer keeps.
+    let file = [b"SEALRSC1".as_slice(), secret, &header.encode()].concat();
+    Rescue::parse(&file)?.shared_secret(key.sealing(), header)
 }

@@ -34,9 +34,45 @@ impl SheetFault {
     }
 }
 
+/// Everything that is wrong with a sheet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SheetFaults(pub Vec<SheetFault>);
+
+impl SheetFaults {
+    /// All of it in Chinese.
+    pub fn zh(&self) -> String {
+        self.joined("；", |fault| &fault.zh)
+    }
+
+    /// All of it in English.
+    pub fn en(&self) -> String {
+        self.joined("; ", |fault| &fault.en)
+    }
+
+    fn joined(&self, gap: &str, text: impl Fn(&SheetFault) -> &str) -> String {
+        let name = |fault: &SheetFault| match fault.key.as_str() {
+            "" => text(fault).to_owned(),
+            key => format!("{key}: {}", text(fault)),
+        };
+        self.0.iter().map(name).collect::<Vec<_>>().join(gap)
+    }
+}
+
+impl std::fmt::Display for SheetFaults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.zh(), self.en())
+    }
+}
+
+impl std::error::Error for SheetFaults {}
+
 /// Reads a sheet against the tender's fields; the values come in the tender's order, as they were
 /// written. All faults at once.
-pub fn read(fields: &[SheetField], content: &[u8]) -> Result<Vec<SheetValue>, Vec<SheetFault>> {
+pub fn parse(content: &[u8], fields: &[SheetField]) -> Result<Vec<SheetValue>, SheetFaults> {
+    parse_all(content, fields).map_err(SheetFaults)
+}
+
+fn parse_all(content: &[u8], fields: &[SheetField]) -> Result<Vec<SheetValue>, Vec<SheetFault>> {
     if content.len() > MOST_BYTES {
         return Err(vec![SheetFault::new(
             "",
@@ -64,9 +100,9 @@ pub fn read(fields: &[SheetField], content: &[u8]) -> Result<Vec<SheetValue>, Ve
     judge(fields, &pairs)
 }
 
-/// Writes a sheet that [`read`] accepts, from what a person filled in; fields left empty that are
+/// Writes a sheet that [`parse`] accepts, from what a person filled in; fields left empty that are
 /// not required are left out.
-pub fn write(fields: &[SheetField], values: &[(String, String)]) -> Result<Vec<u8>, Vec<SheetFault>> {
+pub fn write(values: &[(String, String)], fields: &[SheetField]) -> Result<Vec<u8>, SheetFaults> {
     let filled: Vec<(String, String)> = values
         .iter()
         .filter(|(key, value)| {
@@ -74,7 +110,7 @@ pub fn write(fields: &[SheetField], values: &[(String, String)]) -> Result<Vec<u
         })
         .cloned()
         .collect();
-    let ordered = judge(fields, &filled)?;
+    let ordered = judge(fields, &filled).map_err(SheetFaults)?;
     let mut out = String::from("{");
     for (place, value) in ordered.iter().enumerate() {
         if place > 0 {
@@ -87,7 +123,7 @@ pub fn write(fields: &[SheetField], values: &[(String, String)]) -> Result<Vec<u
     out.push('}');
     let bytes = out.into_bytes();
     // The length is judged by the reader, and only there.
-    read(fields, &bytes).map(|_| bytes)
+    parse(&bytes, fields).map(|_| bytes)
 }
 
 fn judge(fields: &[SheetField], pairs: &[(String, String)]) -> Result<Vec<SheetValue>, Vec<SheetFault>> {
@@ -185,7 +221,7 @@ mod tests {
 
     #[test]
     fn values_come_in_the_tenders_order() {
-        let read = read(&fields(), "{\"days\":\"30\",\"price\":\"1,234.50\"}".as_bytes()).unwrap();
+        let read = parse(b"{\"days\":\"30\",\"price\":\"1,234.50\"}", &fields()).unwrap();
         let keys: Vec<_> = read.iter().map(|v| (v.key.as_str(), v.value.as_str())).collect();
         assert_eq!(keys, [("price", "1,234.50"), ("days", "30")]);
     }
@@ -193,7 +229,7 @@ mod tests {
     #[test]
     fn every_fault_is_named_by_its_key() {
         let keys = |text: &str| -> Vec<String> {
-            read(&fields(), text.as_bytes()).unwrap_err().into_iter().map(|f| f.key).collect()
+            parse(text.as_bytes(), &fields()).unwrap_err().0.into_iter().map(|f| f.key).collect()
         };
         assert_eq!(keys("{}"), ["price", "days"]);
         assert_eq!(keys("{\"price\":\"1\",\"price\":\"2\",\"days\":\"3\"}"), ["price"]);
@@ -201,17 +237,17 @@ mod tests {
         assert_eq!(keys("{\"price\":\"1\",\"days\":\"36501\"}"), ["days"]);
         assert_eq!(keys("{\"price\":\"1\",\"days\":\"1\",\"note\":\"a\\u202eb\"}"), ["note"]);
         assert_eq!(keys("[]"), [""]);
-        assert_eq!(read(&fields(), &[0xff]).unwrap_err().len(), 1);
-        assert_eq!(read(&fields(), &vec![b' '; MOST_BYTES + 1]).unwrap_err().len(), 1);
+        assert_eq!(parse(&[0xff], &fields()).unwrap_err().0.len(), 1);
+        assert_eq!(parse(&vec![b' '; MOST_BYTES + 1], &fields()).unwrap_err().0.len(), 1);
     }
 
     #[test]
     fn what_is_left_empty_is_left_out() {
         let value = |k: &str, v: &str| (k.to_owned(), v.to_owned());
         let written =
-            write(&fields(), &[value("note", ""), value("days", "9"), value("price", "5")]).unwrap();
+            write(&[value("note", ""), value("days", "9"), value("price", "5")], &fields()).unwrap();
         assert_eq!(written, b"{\"price\":\"5\",\"days\":\"9\"}");
-        assert!(write(&fields(), &[value("price", ""), value("days", "9")]).is_err());
+        assert!(write(&[value("price", ""), value("days", "9")], &fields()).is_err());
     }
 
     proptest! {
@@ -222,15 +258,15 @@ mod tests {
                 ("days".to_owned(), days.to_string()),
                 ("note".to_owned(), note.clone()),
             ];
-            let content = write(&fields(), &values).unwrap();
-            let read = read(&fields(), &content).unwrap();
+            let content = write(&values, &fields()).unwrap();
+            let read = parse(&content, &fields()).unwrap();
             prop_assert_eq!(&read[0].value, &price);
             prop_assert_eq!(read.len(), if note.is_empty() { 2 } else { 3 });
         }
 
         #[test]
         fn any_bytes_are_judged(content in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = read(&fields(), &content);
+            let _ = parse(&content, &fields());
         }
     }
 }

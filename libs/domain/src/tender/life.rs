@@ -264,7 +264,10 @@ pub fn close(
             opening_lots,
             failed_lots,
         })]),
-        TenderState::Closed | TenderState::Opened | TenderState::Failed => Ok(Vec::new()),
+        TenderState::Closed
+        | TenderState::Opened
+        | TenderState::Failed
+        | TenderState::Terminated => Ok(Vec::new()),
         _ => Err(wrong_state(
             tender,
             "尚未公告，不能截标",
@@ -280,7 +283,7 @@ pub fn opened(dossier: &Dossier, opening_head: LogHead) -> Result<Vec<Event>, Re
         TenderState::Closed => Ok(vec![Event::of(&TenderOpened {
             opening_head: Some(opening_head),
         })]),
-        TenderState::Opened => Ok(Vec::new()),
+        TenderState::Opened | TenderState::Terminated => Ok(Vec::new()),
         _ => Err(wrong_state(
             tender,
             "尚未截标，不能开标",

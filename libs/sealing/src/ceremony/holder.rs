@@ -77,21 +77,23 @@ pub struct Shared {
 }
 
 /// How a ceremony ends for a holder.
+#[derive(Debug)]
 pub enum Outcome {
-    /// All is well on this holder's side. The key counts only with the certificates of all n.
-    Certified {
-        /// To be written to the share file.
-        share: KeyShare,
-        /// The key as this holder computed it.
-        key: TenderKey,
-        /// To be posted.
-        certificate: Certificate,
-    },
+    /// All is well on this holder's side.
+    Certified(Box<Certified>),
     /// At least one share was wrong; the complaints are to be posted, and the ceremony is over.
-    Complaining {
-        /// One message per wrong share.
-        complaints: Vec<Message>,
-    },
+    Complaining(Vec<Message>),
+}
+
+/// What an honest holder has after an honest ceremony.
+#[derive(Debug)]
+pub struct Certified {
+    /// To be written to the share file.
+    pub share: KeyShare,
+    /// The key as this holder computed it; it counts only with the certificates of all n.
+    pub key: TenderKey,
+    /// To be posted.
+    pub certificate: Certificate,
 }
 
 /// Takes a holder's seat and makes its package; gives the message of round 1.
@@ -262,7 +264,7 @@ impl Shared {
             }
         }
         if !complaints.is_empty() {
-            return Ok(Outcome::Complaining { complaints });
+            return Ok(Outcome::Complaining(complaints));
         }
         let others = others(&seat, &posted.packages)?;
         let (own_package, _) =
@@ -282,11 +284,12 @@ impl Shared {
             holder: seat.holder,
             signature: identity.sign(&posted.certified),
         };
-        Ok(Outcome::Certified {
+        let key = posted.key;
+        Ok(Outcome::Certified(Box::new(Certified {
             share,
-            key: posted.key,
+            key,
             certificate,
-        })
+        })))
     }
 }
 

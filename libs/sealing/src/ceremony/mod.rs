@@ -28,7 +28,7 @@ mod transcript;
 
 pub use canary::{Canary, CanaryError, answer_canary, make_canary, verify_canary};
 pub use fault::{CeremonyError, CeremonyFault, Fault, FormError};
-pub use holder::{Committed, Outcome, Revealed, Shared, join};
+pub use holder::{Certified, Committed, Outcome, Revealed, Shared, join};
 pub use message::{Message, Round, equivocates};
 pub use terms::{CeremonyTerms, HolderKeys, TermsError};
 pub use transcript::{Certificate, Transcript, TranscriptError, verify_transcript};

@@ -1,5 +1,7 @@
 //! A committee and a supplier for tests: everything is derived from a fixed stream of bytes.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "every test file uses its own part of this")]
+
+pub mod vectors;
 
 use std::sync::OnceLock;
 
@@ -142,13 +144,11 @@ pub fn hold(
     for ((state, holder), own) in shared.into_iter().zip(holders).zip(&own) {
         let shares = seen_by(own, &shares);
         match state.conclude(&shares, &holder.identity, &holder.encryption, rng)? {
-            Outcome::Certified {
-                share, certificate, ..
-            } => {
-                key_shares.push(share);
-                certificates.push(certificate);
+            Outcome::Certified(own) => {
+                key_shares.push(own.share);
+                certificates.push(own.certificate);
             }
-            Outcome::Complaining { complaints: own } => complaints.extend(own),
+            Outcome::Complaining(own) => complaints.extend(own),
         }
     }
     tamper(4, terms, holders, &mut complaints);
@@ -238,4 +238,12 @@ pub fn partials(committee: &Committee, header: &CheckedHeader) -> Vec<Partial> {
         .iter()
         .map(|share| Partial::make(&committee.key, share, header, &CLOSE, &mut rng).unwrap())
         .collect()
+}
+
+/// The strings of a JSON list.
+pub fn strings(list: &serde_json::Value) -> impl Iterator<Item = &str> {
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry.as_str().unwrap())
 }

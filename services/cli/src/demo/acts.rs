@@ -35,11 +35,22 @@ use crate::{
 const DAY: i64 = 86_400;
 const THRESHOLD: i32 = 3;
 
-pub async fn play(stage: &Stage, narrator: &Narrator, megabytes: u64) -> anyhow::Result<()> {
+/// The demonstration's tender: two lots with deposits.
+pub fn draft() -> anyhow::Result<Tender> {
+    output::from_json(include_str!("tender.json"))
+}
+
+/// From intent to notice: a tender that takes bids.
+pub async fn announced(stage: &Stage, narrator: &Narrator, draft: Tender) -> anyhow::Result<Tender> {
     let intent = publish_intent(stage, narrator).await?;
-    let tender = prepare(stage, narrator, &intent).await?;
+    let tender = prepare(stage, narrator, &intent, draft).await?;
     ceremony(stage, narrator, &tender).await?;
-    let tender = announce(stage, narrator, &tender).await?;
+    announce(stage, narrator, &tender).await
+}
+
+/// The whole story.
+pub async fn play(stage: &Stage, narrator: &Narrator, megabytes: u64) -> anyhow::Result<()> {
+    let tender = announced(stage, narrator, draft()?).await?;
     let bids = bidding(stage, narrator, &tender, megabytes).await?;
     open(stage, narrator, &tender, &bids).await?;
     settle(stage, narrator, &tender).await?;
@@ -70,13 +81,17 @@ async fn publish_intent(stage: &Stage, narrator: &Narrator) -> anyhow::Result<St
 }
 
 /// Draft, document, dates, two reviews.
-async fn prepare(stage: &Stage, narrator: &Narrator, intent: &str) -> anyhow::Result<String> {
+async fn prepare(
+    stage: &Stage,
+    narrator: &Narrator,
+    intent: &str,
+    mut draft: Tender,
+) -> anyhow::Result<String> {
     let later = stage.now().await?.plus_seconds(41 * DAY);
     stage.advance(later).await?;
     narrator.act("二、编制采购文件与审查", "2. Draft, documents and reviews");
     narrator.line(&format!("沙箱时钟拨到 {later}（意向公开满30日）"), &format!("the sandbox clock moves to {later} (30 days after the intent)"));
     let purchaser = stage.of(PURCHASER.profile).await?;
-    let mut draft: Tender = output::from_json(include_str!("tender.json"))?;
     draft.intent = intent.to_owned();
     draft.timetable = Some(dates(&draft, later, later.plus_seconds(30 * DAY))?);
     let key = evaluators_key(stage)?;
@@ -193,7 +208,8 @@ async fn announce(stage: &Stage, narrator: &Narrator, tender: &str) -> anyhow::R
     Ok(announced)
 }
 
-async fn wait_for_state(stage: &Stage, tender: &str, state: TenderState) -> anyhow::Result<Tender> {
+/// Waits until a tender stands in `state`.
+pub async fn wait_for_state(stage: &Stage, tender: &str, state: TenderState) -> anyhow::Result<Tender> {
     for _ in 0..400 {
         let request = GetTenderRequest { name: tender.to_owned() };
         let mut tenders = stage.of(PURCHASER.profile).await?.tender();
@@ -256,7 +272,8 @@ async fn bidding(
     make_bid(stage, fifth, tender, "02", "1400000.00", 1, 1).await
 }
 
-async fn make_bid(
+/// Seals a bid on a supplier's desk.
+pub async fn make_bid(
     stage: &Stage,
     supplier: &Part,
     tender: &Tender,
@@ -285,7 +302,8 @@ async fn make_bid(
     })
 }
 
-async fn submit(
+/// Submits what [`make_bid`] sealed, and keeps the receipt beside it.
+pub async fn submit(
     stage: &Stage,
     supplier: &Part,
     sealed: &SealedBid,
@@ -346,7 +364,7 @@ async fn open(
         narrator.sees("开标大厅", &format!("{} {}", fault.organization, narrator.output().say(&fault.note_zh, &fault.note_en)));
     }
     let record = opening::record(&stage.of(PURCHASER.profile).await?, &tender.name).await?;
-    println!("{}", opening::show_record(&record));
+    narrator.sees("社会公众", &opening::show_record(&record));
     let took = record.opened_time_us.saturating_sub(record.deadline_us);
     narrator.line(
         &format!("截止到公开开标记录用时 {} 毫秒，无人到场。", took / 1000),

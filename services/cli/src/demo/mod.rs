@@ -2,10 +2,10 @@
 //! gRPC as anyone else. Processes, sockets, files, keys and signatures are real; only the clock is
 //! a sandbox's, and every line says so at the start.
 
-mod acts;
+pub mod acts;
 pub mod cast;
 pub mod money;
-mod narration;
+pub mod narration;
 pub mod stage;
 
 use std::path::PathBuf;
@@ -44,7 +44,7 @@ pub async fn run(context: &Context, arguments: DemoArguments) -> anyhow::Result<
             path
         }
     };
-    let narrator = narration::Narrator::new(context.output);
+    let narrator = narration::Narrator::new(context.output, false);
     let stage = stage::Stage::raise(std::env::current_exe()?, &folder, arguments.port, &narrator, context.output)
         .await?;
     let played = acts::play(&stage, &narrator, arguments.size).await;

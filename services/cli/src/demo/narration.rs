@@ -7,27 +7,37 @@ use crate::{demo::stage::Stage, output::Output};
 pub struct Narrator {
     output: Output,
     began: Instant,
+    /// Says nothing: for tests that play the same acts.
+    quiet: bool,
 }
 
 impl Narrator {
     #[expect(clippy::disallowed_methods, reason = "a stopwatch for the reader, not the platform's time")]
-    pub fn new(output: Output) -> Self {
-        Self { output, began: Instant::now() }
+    pub fn new(output: Output, quiet: bool) -> Self {
+        Self { output, began: Instant::now(), quiet }
     }
 
     /// A new act.
     pub fn act(&self, zh: &str, en: &str) {
+        if self.quiet {
+            return;
+        }
         let seconds = self.began.elapsed().as_secs_f32();
         println!("\n━━ {} ━━ [{seconds:.1} s]", self.output.say(zh, en));
     }
 
     /// Something that happens.
     pub fn line(&self, zh: &str, en: &str) {
-        println!("   {}", self.output.say(zh, en));
+        if !self.quiet {
+            println!("   {}", self.output.say(zh, en));
+        }
     }
 
     /// What a party sees.
     pub fn sees(&self, who: &str, what: &str) {
+        if self.quiet {
+            return;
+        }
         for (at, line) in what.lines().enumerate() {
             let who = if at == 0 { format!("[{who}] ") } else { "   ".to_owned() };
             println!("   {who}{line}");

@@ -1,0 +1,83 @@
+//! The service's own tables: which sessions there are and where they stand, and published records.
+
+use prost::Message;
+use sunbid_contracts::opening::v1::{OpeningRecord, SessionState as Stage};
+use sunbid_journal::{Db, Migration, ReadError, Val};
+use sunbid_terms::Instant;
+
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "opening",
+    sql: include_str!("../../../migrations/opening/0001_opening.sql"),
+}];
+
+pub const KEEP_SESSION: &str = "INSERT INTO session (tender, stage, deadline_us) VALUES ($1, $2, $3) \
+     ON CONFLICT (tender) DO UPDATE SET stage = excluded.stage, deadline_us = excluded.deadline_us";
+pub const KEEP_RECORD: &str = "INSERT INTO opening_record (tender, record) VALUES ($1, $2) \
+     ON CONFLICT (tender) DO NOTHING";
+const SESSIONS: &str =
+    "SELECT tender FROM session WHERE stage = $1 AND deadline_us >= $2 ORDER BY deadline_us, tender";
+const RECORD: &str = "SELECT record FROM opening_record WHERE tender = $1";
+
+/// Every statement, for the test that prepares them.
+#[cfg(test)]
+pub const SQL: &[(&str, &str)] = &[
+    ("keep_session", KEEP_SESSION),
+    ("keep_record", KEEP_RECORD),
+    ("sessions", SESSIONS),
+    ("record", RECORD),
+];
+
+/// Tenders whose session is in one of the stages, with a deadline not before `since`.
+pub async fn sessions(db: &Db, stages: &[Stage], since: Instant) -> Result<Vec<String>, ReadError> {
+    let mut tenders = Vec::new();
+    for stage in stages {
+        let values = [Val::Int(i64::from(*stage as i32)), Val::Int(since.micros())];
+        for row in db.rows(SESSIONS, &values).await? {
+            tenders.push(row.text(0)?);
+        }
+    }
+    Ok(tenders)
+}
+
+/// The published record of a tender, if there is one.
+pub async fn record(db: &Db, tender: &str) -> Result<Option<OpeningRecord>, ReadError> {
+    let rows = db.rows(RECORD, &[Val::Text(tender.to_owned())]).await?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    OpeningRecord::decode(row.blob(0)?.as_slice())
+        .map(Some)
+        .map_err(|error| ReadError::Corrupt(format!("the record of {tender}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_statement_is_understood_and_rows_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::sqlite(&folder.path().join("opening.db")).await.unwrap();
+        db.migrate(MIGRATIONS).await.unwrap();
+        for (name, sql) in SQL {
+            db.prepare(sql).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        let row = |stage: Stage| {
+            [Val::Text("tenders/a".into()), Val::Int(i64::from(stage as i32)), Val::Int(7)]
+        };
+        db.exec(KEEP_SESSION, &row(Stage::Scheduled)).await.unwrap();
+        db.exec(KEEP_SESSION, &row(Stage::Closing)).await.unwrap();
+        let found = |stages: &'static [Stage], since| {
+            let db = db.clone();
+            async move { sessions(&db, stages, Instant::from_micros(since)).await.unwrap() }
+        };
+        assert_eq!(found(&[Stage::Scheduled, Stage::Closing], 7).await, ["tenders/a"]);
+        assert!(found(&[Stage::Closing], 8).await.is_empty());
+        let record = OpeningRecord { tender: "tenders/a".into(), ..OpeningRecord::default() };
+        let values = [Val::Text("tenders/a".into()), Val::Blob(record.encode_to_vec())];
+        db.exec(KEEP_RECORD, &values).await.unwrap();
+        assert_eq!(super::record(&db, "tenders/a").await.unwrap(), Some(record));
+        assert_eq!(super::record(&db, "tenders/b").await.unwrap(), None);
+    }
+}
