@@ -31,7 +31,7 @@ impl Intake {
             .create(true)
             .truncate(false)
             .open(path)?;
-        if file.metadata()?.len() < committed || committed % FULL as u64 != 0 {
+        if file.metadata()?.len() < committed || !committed.is_multiple_of(FULL as u64) {
             return Ok(None);
         }
         file.set_len(committed)?;

@@ -85,6 +85,7 @@ pub struct House {
     pub journal: Journal,
     pub tasks: JoinSet<()>,
     pub data: PathBuf,
+    pub setting: Setting,
     notices: Journal,
     keys: Keys,
     channel: Channel,
@@ -128,7 +129,7 @@ impl House {
             sandbox: true,
             shutdown: shutdown.clone(),
         };
-        let started = sunbid_bid::start_with(setting, free_space_floor)
+        let started = sunbid_bid::start_with(setting.clone(), free_space_floor)
             .await
             .unwrap();
         let db = Db::sqlite(&folder.path().join("notice.db")).await.unwrap();
@@ -170,6 +171,7 @@ impl House {
             journal: started.journal,
             tasks: started.tasks,
             data: folder.path().join("bid"),
+            setting,
             notices,
             keys,
             channel: endpoint.connect_lazy(),
