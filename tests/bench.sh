@@ -16,6 +16,8 @@ if [[ "${1:-}" == --markdown ]]; then
 fi
 (($#)) || set -- journal sealing load
 
+folder=${SUNBID_BENCH_DIR:-$PWD/target/tmp}
+mkdir -p "$folder"
 lines=$(mktemp)
 trap 'rm -f "$lines"' EXIT
 
@@ -24,7 +26,9 @@ measure() {
   case $1 in
     journal) cargo bench --locked -p sunbid-journal --bench journal ;;
     sealing) cargo bench --locked -p sunbid-sealing --bench sealing ;;
-    load) cargo run --locked --release -p sunbid-tests --bin load -- bench ;;
+    load)
+      cargo build --locked --release -p sunbid -p sunbid-tests --bins >&2
+      TMPDIR=$folder target/release/load bench ;;
     *) echo "bench: there is no $1; there are journal, sealing and load" >&2; return 2 ;;
   esac
 }

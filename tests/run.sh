@@ -41,6 +41,8 @@ if [[ $what != quick ]]; then
   checked clippy --workspace --all-targets --locked -- -D warnings
 fi
 if [[ $what != checks ]]; then
+  step "the program under test"
+  cargo build --locked -p sunbid
   step "tests"
   if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked --no-fail-fast

@@ -148,10 +148,12 @@ pub async fn seen_by(name: &str, reader: &Connection, tender: &str) -> anyhow::R
         "get_checkpoint",
         format!("{:?}", lines.map_err(|status| status.code())),
     );
-    let disclosure = reader
-        .audit()
-        .download_disclosure(DownloadDisclosureRequest { tender: t() });
-    keep("download_disclosure", refusal(disclosure.await.err()));
+    let mut audit = reader.audit();
+    let request = DownloadDisclosureRequest {
+        tender: tender.to_owned(),
+    };
+    let disclosure = audit.download_disclosure(request).await.err();
+    keep("download_disclosure", refusal(disclosure));
     let mut watched = reader
         .opening()
         .watch_session(WatchSessionRequest { tender: t() })
@@ -197,6 +199,16 @@ fn normal<M: Message + Name>(message: &M) -> anyhow::Result<String> {
 fn settle(key: &str, value: &mut Value) {
     match value {
         Value::Object(fields) => {
+            // What follows from the last message of a round is put down to whoever happened to post it.
+            let follows = fields
+                .get("type")
+                .and_then(Value::as_str)
+                .is_some_and(|event| {
+                    event.ends_with(".RehearsalSealed") || event.ends_with(".TenderKeyEstablished")
+                });
+            if follows {
+                fields.insert("actor".to_owned(), Value::from("the last holder"));
+            }
             for (key, field) in fields {
                 settle(key, field);
             }
@@ -210,6 +222,8 @@ fn settle(key: &str, value: &mut Value) {
             }
         }
         Value::Number(_) if key.ends_with("_us") => *value = Value::from("a time"),
+        // Daemons post in the order they come; how many records there are is compared.
+        Value::Number(_) if key == "seq" => *value = Value::from("a place"),
         // Epochs and checkpoints grow with time alone.
         Value::Number(_) if key == "epochs" || key == "size" => *value = Value::from("epochs"),
         // Tokens of sign-in are counted for nobody; this is the place among a log's records.
@@ -234,6 +248,15 @@ fn plain(text: &str) -> String {
         {
             out.push_str("a name");
             rest = &rest[36..];
+        } else if let Some(length) = hex_run(rest) {
+            out.push_str(&format!("{length} hexadecimal digits"));
+            rest = &rest[length..];
+        } else if is_serial(rest) {
+            out.push_str("-a serial");
+            rest = &rest[9..];
+        } else if is_chinese_clock(rest) {
+            out.push_str("a clock");
+            rest = &rest["00时00分00秒".len()..];
         } else if is_clock(rest) {
             out.push_str("a clock");
             rest = &rest[8..];
@@ -243,6 +266,34 @@ fn plain(text: &str) -> String {
         }
     }
     out
+}
+
+/// Length of a random identifier or key in hexadecimal.
+fn hex_run(text: &str) -> Option<usize> {
+    let length = text
+        .bytes()
+        .take_while(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b))
+        .count();
+    (length >= 32).then_some(length)
+}
+
+/// The random serial of a deal code with its check character: "-955000-V".
+fn is_serial(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() >= 9
+        && bytes[0] == b'-'
+        && bytes[1..7].iter().all(u8::is_ascii_digit)
+        && bytes[7] == b'-'
+        && (bytes[8].is_ascii_alphanumeric() || bytes[8] == b'*')
+}
+
+/// "09时30分00秒".
+fn is_chinese_clock(text: &str) -> bool {
+    let mut chars = text.chars();
+    ['时', '分', '秒'].into_iter().all(|unit| {
+        let digits = (&mut chars).take(2).filter(char::is_ascii_digit).count();
+        digits == 2 && chars.next() == Some(unit)
+    })
 }
 
 /// "09:30:00".

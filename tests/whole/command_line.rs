@@ -1,5 +1,7 @@
 //! The command line as scripts use it: exit codes, refusals in words, who holds a data folder.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::process::{Command, Output};
 
 use sunbid_tests::{World, program};

@@ -1,5 +1,7 @@
 //! The first command of the README, on small files: it plays to the end and tells the story.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::process::Command;
 
 use sunbid_tests::program;

@@ -1,5 +1,11 @@
 //! Messages through the front door: they come back as they went, and what is wrong is named.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where its house falls"
+)]
+
 use proptest::prelude::*;
 use sunbid_bankwire::{
     Credit, CreditNotification, Message, MessageFault, Outcome, Party, Payment, PaymentOrder,

@@ -50,6 +50,12 @@ impl Rescue {
         &self.header
     }
 
+    /// The secret that opens the envelope once it is published: the scalar r. Wiped when dropped.
+    #[must_use]
+    pub fn secret_bytes(&self) -> Zeroizing<[u8; 32]> {
+        self.secret.to_bytes()
+    }
+
     /// The file's bytes: marker, secret, header. Secret; wiped when dropped.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {

@@ -111,6 +111,9 @@ impl Step {
     }
 }
 
+/// Makes the answer from where the records came to stand.
+type MakeReply<R> = Box<dyn FnOnce(&[EntryRef]) -> R + Send>;
+
 /// What a decision leads to; `R` is the answer to the caller.
 pub struct Decided<R> {
     events: Vec<(StreamId, Event)>,
@@ -119,7 +122,7 @@ pub struct Decided<R> {
     writes: Vec<Write>,
     close: bool,
     refusal: Option<Refusal>,
-    reply: Box<dyn FnOnce(&[EntryRef]) -> R + Send>,
+    reply: MakeReply<R>,
 }
 
 impl<R: Default + 'static> Default for Decided<R> {

@@ -40,6 +40,9 @@ pub struct Peers {
     identity: Identity,
 }
 
+/// A token and when it is to be replaced, microseconds since 1970 UTC.
+type Minted = (i64, MetadataValue<Ascii>);
+
 /// Signs this service's tokens.
 #[derive(Clone)]
 pub struct Identity {
@@ -48,7 +51,7 @@ pub struct Identity {
     clock: Arc<dyn Clock>,
     origin: String,
     // The token in use and when it is to be replaced; locked for the length of a copy.
-    current: Arc<Mutex<Option<(i64, MetadataValue<Ascii>)>>>,
+    current: Arc<Mutex<Option<Minted>>>,
 }
 
 impl Identity {

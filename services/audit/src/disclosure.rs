@@ -12,7 +12,7 @@ use sunbid_contracts::{
     },
     common::v1::{LogHead, Record},
     journal::v1::LogEntry,
-    opening::v1::{CheckedIn, OpeningRecordPublished},
+    opening::v1::{CheckedIn, ClosingSigned, OpeningRecordPublished},
     tender::v1::{DownloadDocumentRequest, GetTenderRequest},
 };
 use sunbid_domain::{Event, Refusal};
@@ -65,7 +65,18 @@ pub async fn build(
         .into_inner()
         .tender;
     let known = known.ok_or(Problem::Refused(Refusal::Forbidden))?;
-    let outcome = outcome(setting, tender).await?.ok_or_else(|| {
+    let threshold = usize::try_from(known.threshold).unwrap_or(usize::MAX);
+    // An open bid log is not even looked at: how long that takes would tell its length.
+    let closed = mirror
+        .log("bid", tender)
+        .await
+        .is_some_and(|log| log.closed);
+    let outcome = if closed {
+        outcome(setting, tender, threshold).await?
+    } else {
+        None
+    };
+    let outcome = outcome.ok_or_else(|| {
         Problem::Refused(Refusal::state(
             "NOT_FINISHED",
             "开标记录公布（或流标、终止）后才公开全部记录。",
@@ -80,7 +91,6 @@ pub async fn build(
         .iter()
         .map(|holder| holder.identity_key.clone())
         .collect::<Vec<_>>();
-    let threshold = usize::try_from(known.threshold).unwrap_or(usize::MAX);
     let (note, checkpoint) = witnessed(public_log, &holders, threshold).await?;
     let epoch = checkpoint.size.saturating_sub(1);
 
@@ -197,7 +207,11 @@ fn cosigned_by(note: &Note, key: &[u8]) -> bool {
 }
 
 /// What of the bid and opening logs decides about disclosure; nothing while the tender goes on.
-async fn outcome(setting: &Setting, tender: &str) -> Result<Option<Outcome>, Problem> {
+async fn outcome(
+    setting: &Setting,
+    tender: &str,
+    threshold: usize,
+) -> Result<Option<Outcome>, Problem> {
     let mut outcome = Outcome {
         opened: BTreeSet::new(),
         bidders: BTreeSet::new(),
@@ -219,11 +233,16 @@ async fn outcome(setting: &Setting, tender: &str) -> Result<Option<Outcome>, Pro
     let Some(closed) = closed else {
         return Ok(None);
     };
+    let opening = events(setting, "opening", tender).await?;
     if closed.lots.iter().all(|lot| !lot.opens) {
-        return Ok(Some(outcome));
+        // Finished once enough holders have signed that nothing is to be opened.
+        let signed = opening
+            .iter()
+            .filter(|(_, event)| event.is::<ClosingSigned>())
+            .count();
+        return Ok((signed >= threshold).then_some(outcome));
     }
-    let announced = events(setting, "opening", tender)
-        .await?
+    let announced = opening
         .iter()
         .any(|(_, event)| event.is::<OpeningRecordPublished>());
     if !announced {

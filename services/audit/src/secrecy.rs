@@ -2,7 +2,7 @@
 //! (招标投标法 art. 22; 政府采购货物和服务招标投标管理办法 art. 28.)
 
 /// Services whose records of a tender say who bids.
-const TELLING: [&str; 2] = ["bid", "deposit"];
+const TELLING: [&str; 3] = ["bid", "deposit", "opening"];
 
 /// Scope prefix of refused commands, which name their actors.
 const REFUSALS: &str = "refusals/";
@@ -13,9 +13,9 @@ pub fn is_sealed(service: &str, scope: &str) -> bool {
 }
 
 /// Whether the number of a service's records tells of suppliers' doings: what they submit and pay,
-/// and that they sign in.
+/// ask, and that they sign in.
 pub fn counts_tell(service: &str) -> bool {
-    TELLING.contains(&service) || service == "registry"
+    TELLING.contains(&service) || matches!(service, "registry" | "notice")
 }
 
 /// Whether a record stays unseen until then though its log does not: it names a supplier.

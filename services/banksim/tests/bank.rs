@@ -1,5 +1,11 @@
 //! The simulated bank over its port: what is paid is told until acknowledged, and paid once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where its house falls"
+)]
+
 use std::{
     net::SocketAddr,
     path::Path,

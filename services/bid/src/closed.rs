@@ -8,7 +8,7 @@ use std::{
 use sunbid_contracts::{
     bid::v1::{
         Bid, BidState, BidSubmitted, BiddingClosed, ClosingEntry, ClosingStatus,
-        ListClosedBidsRequest, ListClosedBidsResponse,
+        ListClosedBidsRequest, ListClosedBidsResponse, Receipt,
     },
     common::v1::Record,
 };
@@ -18,6 +18,7 @@ use sunbid_proofs::Hash;
 use sunbid_service::{Problem, names, page};
 
 use crate::{
+    receipt::Act,
     rpc::{Office, log_of},
     store,
 };
@@ -64,9 +65,10 @@ impl Office {
         let size = usize::try_from(page::size(request.page_size)).unwrap_or(usize::MAX);
         let mut response = ListClosedBidsResponse::default();
         for entry in wanted.by_ref().take(size) {
-            let mut bid = self.bid_at(&request.tender, entry.seq).await?;
+            let (mut bid, receipt) = self.bid_at(&request.tender, entry.seq).await?;
             bid.state = state_of(entry.status) as i32;
             response.bids.push(bid);
+            response.receipts.push(receipt);
             response.seqs.push(entry.seq);
         }
         if let (Some(last), Some(_)) = (response.seqs.last(), wanted.next()) {
@@ -147,22 +149,28 @@ impl Office {
         }
     }
 
-    async fn bid_at(&self, tender: &str, seq: i64) -> Result<Bid, Problem> {
-        let entries = self
-            .journal
-            .read(log_of(tender), store::unsigned(seq), 1)
-            .await?;
+    /// The bid of a record with its receipt.
+    async fn bid_at(&self, tender: &str, seq: i64) -> Result<(Bid, Receipt), Problem> {
+        let log = log_of(tender);
+        let entries = self.journal.read(log, store::unsigned(seq), 1).await?;
+        let no_bid = || Problem::internal(format!("record {seq} of {tender} is no bid"));
         let entry = entries
             .first()
             .filter(|entry| store::signed(entry.seq) == seq);
-        let event = entry.map(event_of).transpose()?;
-        let submitted = event
-            .map(|event| event.read::<BidSubmitted>())
-            .transpose()?
-            .flatten();
-        submitted
-            .and_then(|submitted| submitted.bid)
-            .ok_or_else(|| Problem::internal(format!("record {seq} of {tender} is no bid")))
+        let entry = entry.ok_or_else(no_bid)?;
+        let submitted: BidSubmitted = event_of(entry)?.read()?.ok_or_else(no_bid)?;
+        let bid = submitted.bid.ok_or_else(no_bid)?;
+        let act = Act {
+            tender,
+            lot_id: &bid.lot_id,
+            bundle: &bid.bundle,
+            revision: bid.revision,
+            withdrawal: false,
+        };
+        let receipt = self
+            .receipts
+            .sign(act.receipt_of(log, entry.at, entry.leaf));
+        Ok((bid, receipt.ok_or_else(no_bid)?))
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     store,
     submit::inline,
 };
+
 /// A submission on its way to the journal.
 pub struct Order {
     pub rules: Arc<Engine>,
@@ -32,6 +33,8 @@ pub struct Order {
     pub name: String,
     /// What the checks before found.
     pub checked: Result<(Envelopes, Vec<Verdict>), Refusal>,
+    /// Record of the last withdrawal that the deposit's answer knew of.
+    pub withdrawn: Option<i64>,
 }
 
 impl Order {
@@ -56,6 +59,15 @@ impl Order {
         }
         let (envelopes, said) = self.checked.clone()?;
         let own: OwnBid = ledger::load(view, self.stream)?;
+        // A withdrawal since the deposit was asked after gave the deposit back.
+        if own.withdrawals.last().map(|withdrawal| withdrawal.seq) != self.withdrawn {
+            return Err(Refusal::state(
+                "BID_CHANGED",
+                "贵单位的投标刚被撤回，请重新提交。",
+                "Your bid was withdrawn meanwhile; submit again.",
+            )
+            .into());
+        }
         let place = desk::Place {
             now: view.now,
             seq: view.head.map_or(0, |head| store::signed(head.size)),

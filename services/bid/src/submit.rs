@@ -13,8 +13,8 @@ use sunbid_contracts::{
 use sunbid_domain::{
     Refusal,
     bid::{
-        Claim, Envelopes, Fault, Shut, TenderBox, check_envelopes, check_payload, desk, fault,
-        fault::Duty, own_bid, refuse_late, refuse_submission,
+        Claim, Envelopes, Fault, OwnBid, Shut, TenderBox, check_envelopes, check_payload, desk,
+        fault, fault::Duty, own_bid, refuse_late, refuse_submission,
     },
     refusal::FieldCheck,
     verdicts,
@@ -27,7 +27,7 @@ use uuid::Uuid;
 use crate::{
     NAME,
     closing::{is_due_first, is_log_closed},
-    rpc::{Office, box_stream, off_thread},
+    rpc::{Office, box_stream, log_of, off_thread},
     store::{self, UploadKey},
     submission::Order,
     supplier::Signed,
@@ -64,11 +64,23 @@ impl Office {
         if tender_box.lot(&request.lot_id).is_none() {
             return Err(unknown_lot(&request.lot_id).into());
         }
+        // Before any proof is looked at: each costs time that others need.
+        let most = tender_box.parts.len();
+        if request.headers.len() > most {
+            return Err(Refusal::field(
+                "headers",
+                format!("最多{most}个部分。"),
+                format!("has at most {most} parts."),
+            )
+            .into());
+        }
         let stream = StreamId::of(&own_bid::stream_name(&request.lot_id, code.as_str()));
         let request = Arc::new(request);
+        let before: OwnBid = ledger::read(&self.journal, log_of(&request.tender), stream).await?;
+        let withdrawn = before.withdrawals.last().map(|withdrawal| withdrawal.seq);
         let checked = self
             .clone()
-            .check(caller, &code, tender_box, request.clone())
+            .check(caller, &code, tender_box, request.clone(), withdrawn)
             .await?;
         let order = Arc::new(Order {
             rules: self.rules.clone(),
@@ -81,6 +93,7 @@ impl Office {
                 Uuid::new_v4()
             ),
             checked,
+            withdrawn,
             request: Arc::unwrap_or_clone(request),
         });
         let (tender, asked) = (order.request.tender.clone(), order.clone());
@@ -130,6 +143,7 @@ impl Office {
         code: &CreditCode,
         mut tender_box: Arc<TenderBox>,
         request: Arc<SubmitBidRequest>,
+        withdrawn: Option<i64>,
     ) -> Result<Result<(Envelopes, Vec<Verdict>), Refusal>, Problem> {
         let mut looked = self.clone().look(code, &tender_box, &request).await?;
         if looked.is_err() {
@@ -160,7 +174,9 @@ impl Office {
                 return Ok(Err(refuse_submission(&self.rules, &scope, &facts, &faults)));
             }
         };
-        let deposit = self.deposit(caller, &tender_box, &request).await?;
+        let deposit = self
+            .deposit(caller, &tender_box, &request, withdrawn)
+            .await?;
         let (valid, asked) = deposit.unzip();
         if valid == Some(false) {
             return Ok(Err(no_deposit(asked.unwrap_or_default())));
@@ -254,6 +270,7 @@ impl Office {
         caller: &Caller,
         tender_box: &TenderBox,
         request: &SubmitBidRequest,
+        withdrawn: Option<i64>,
     ) -> Result<Option<(bool, Vec<Verdict>)>, Problem> {
         if tender_box
             .lot(&request.lot_id)
@@ -265,6 +282,7 @@ impl Office {
             tender: request.tender.clone(),
             lot_id: request.lot_id.clone(),
             supplier: caller.organization().to_owned(),
+            after_bid_seq: withdrawn,
         };
         let said = self
             .peers

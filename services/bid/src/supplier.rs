@@ -33,6 +33,10 @@ pub struct Signed<'a> {
     pub signature: &'a [u8],
 }
 
+/// A chain must still be valid so long after it was checked: longer than it is remembered and than
+/// any submission waits.
+const STILL_VALID_SECONDS: i64 = 30 * 60;
+
 impl Suppliers {
     pub fn new(roots: Arc<Roots>) -> Self {
         Self {
@@ -84,8 +88,14 @@ impl Suppliers {
                 }
             }
         }
-        let holder = verify_chain(signed.certificate, signed.intermediates, &self.roots, at)
-            .map_err(|error| fault("certificate", error.zh(), format!("{error}.")))?;
+        let valid_at = |at| {
+            verify_chain(signed.certificate, signed.intermediates, &self.roots, at)
+                .map_err(|error| fault("certificate", error.zh(), format!("{error}.")))
+        };
+        let holder = valid_at(at)?;
+        // The record is written later, and holders judge the chain at the record's time: a chain
+        // that ends meanwhile would be taken here and stop the opening there.
+        valid_at(at.plus_seconds(STILL_VALID_SECONDS))?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();

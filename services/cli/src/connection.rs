@@ -47,8 +47,14 @@ pub struct Marks {
 
 impl Interceptor for Marks {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("accept-language", self.language.clone());
-        let token = self.token.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        request
+            .metadata_mut()
+            .insert("accept-language", self.language.clone());
+        let token = self
+            .token
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
         if let Some(token) = token {
             request.metadata_mut().insert("authorization", token);
         }
@@ -80,7 +86,9 @@ impl Connection {
     /// Connects as nobody in particular: public reading.
     pub async fn anonymous(endpoint: &str, english: bool) -> anyhow::Result<Self> {
         let channel = Endpoint::from_shared(endpoint.to_owned())
-            .with_context(|| format!("{endpoint:?} is not an address such as http://127.0.0.1:7700"))?
+            .with_context(|| {
+                format!("{endpoint:?} is not an address such as http://127.0.0.1:7700")
+            })?
             .connect_timeout(Duration::from_secs(5))
             .tcp_nodelay(true)
             .initial_stream_window_size(4 * 1024 * 1024)
@@ -92,7 +100,10 @@ impl Connection {
         let language = if english { "en" } else { "zh-CN" };
         Ok(Self {
             channel,
-            marks: Marks { language: MetadataValue::from_static(language), token: Arc::default() },
+            marks: Marks {
+                language: MetadataValue::from_static(language),
+                token: Arc::default(),
+            },
             profile: None,
             subject: None,
             expire_us: 0,
@@ -111,20 +122,37 @@ impl Connection {
     pub async fn renew(&mut self) -> anyhow::Result<()> {
         let profile = self.profile.clone().context("nobody is signed in")?;
         // A token that has ended must not stand in the way of getting a new one.
-        *self.marks.token.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+        *self
+            .marks
+            .token
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = None;
         let origin = self.platform().await?.origin;
         let mut registry = self.registry();
-        let challenge =
-            registry.create_challenge(CreateChallengeRequest {}).await?.into_inner().challenge;
-        let signature = profile.signer.sign(&possession::sign_in(&challenge, &origin))?;
+        let challenge = registry
+            .create_challenge(CreateChallengeRequest {})
+            .await?
+            .into_inner()
+            .challenge;
+        let signature = profile
+            .signer
+            .sign(&possession::sign_in(&challenge, &origin))?;
         let signed_in = registry
-            .sign_in(SignInRequest { challenge, certificate: profile.certificate.clone(), signature })
+            .sign_in(SignInRequest {
+                challenge,
+                certificate: profile.certificate.clone(),
+                signature,
+            })
             .await?
             .into_inner();
         let token = format!("Bearer {}", signed_in.access_token)
             .parse()
             .context("the platform gave a token that is not ASCII")?;
-        *self.marks.token.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(token);
+        *self
+            .marks
+            .token
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(token);
         self.subject = signed_in.subject;
         self.expire_us = signed_in.expire_time_us;
         Ok(())
@@ -138,8 +166,9 @@ impl Connection {
     /// "organizations/{credit_code}" of who is signed in.
     pub fn organization(&self) -> anyhow::Result<String> {
         let name = &self.subject()?.name;
-        let (organization, _) =
-            name.split_once("/subjects/").context("the platform gave a name without a subject")?;
+        let (organization, _) = name
+            .split_once("/subjects/")
+            .context("the platform gave a name without a subject")?;
         Ok(organization.to_owned())
     }
 
@@ -150,7 +179,11 @@ impl Connection {
 
     /// Keys and mode of the platform.
     pub async fn platform(&self) -> anyhow::Result<GetPlatformResponse> {
-        Ok(self.registry().get_platform(GetPlatformRequest {}).await?.into_inner())
+        Ok(self
+            .registry()
+            .get_platform(GetPlatformRequest {})
+            .await?
+            .into_inner())
     }
 
     client!(registry, RegistryServiceClient);

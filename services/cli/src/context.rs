@@ -20,10 +20,9 @@ pub struct Context {
 impl Context {
     /// A connection of the profile, signed in.
     pub async fn caller(&self) -> anyhow::Result<Connection> {
-        let name = self
-            .profile
-            .as_deref()
-            .context("this needs a profile: --profile NAME, or SUNBID_PROFILE in the environment")?;
+        let name = self.profile.as_deref().context(
+            "this needs a profile: --profile NAME, or SUNBID_PROFILE in the environment",
+        )?;
         let mut profile = Profile::read(name)?;
         if let Some(endpoint) = &self.endpoint {
             profile.endpoint.clone_from(endpoint);

@@ -31,7 +31,10 @@ pub fn code(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<NotVerified>().is_some() {
         return NOT_VERIFIED;
     }
-    let Some(status) = error.chain().find_map(|cause| cause.downcast_ref::<Status>()) else {
+    let Some(status) = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<Status>())
+    else {
         return FAILED;
     };
     match status.code() {
@@ -50,7 +53,10 @@ pub fn code(error: &anyhow::Error) -> u8 {
 
 /// The error in words: a status with every violation on a line of its own.
 pub fn describe(error: &anyhow::Error) -> String {
-    let Some(status) = error.chain().find_map(|cause| cause.downcast_ref::<Status>()) else {
+    let Some(status) = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<Status>())
+    else {
         return format!("{error:#}");
     };
     let mut lines = vec![status.message().to_owned()];

@@ -3,6 +3,7 @@
 //! whole-platform tests and the load driver go through the same doors as people do.
 
 pub mod commands;
+pub mod committee;
 pub mod connection;
 pub mod context;
 pub mod demo;

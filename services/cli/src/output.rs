@@ -26,7 +26,9 @@ fn pool() -> anyhow::Result<&'static DescriptorPool> {
 
 /// A message as JSON.
 pub fn to_json<M: Message + Name>(message: &M) -> anyhow::Result<serde_json::Value> {
-    let descriptor = pool()?.get_message_by_name(&M::full_name()).context("an unknown message")?;
+    let descriptor = pool()?
+        .get_message_by_name(&M::full_name())
+        .context("an unknown message")?;
     let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())?;
     let options = SerializeOptions::new()
         .use_proto_field_name(true)
@@ -37,7 +39,9 @@ pub fn to_json<M: Message + Name>(message: &M) -> anyhow::Result<serde_json::Val
 
 /// A message from its JSON form; unknown fields are named.
 pub fn from_json<M: Message + Name + Default>(text: &str) -> anyhow::Result<M> {
-    let descriptor = pool()?.get_message_by_name(&M::full_name()).context("an unknown message")?;
+    let descriptor = pool()?
+        .get_message_by_name(&M::full_name())
+        .context("an unknown message")?;
     let mut reader = serde_json::Deserializer::from_str(text);
     let options = DeserializeOptions::new().deny_unknown_fields(true);
     let dynamic = DynamicMessage::deserialize_with_options(descriptor, &mut reader, &options)?;
@@ -69,7 +73,10 @@ impl Output {
         row: impl Fn(&M) -> Vec<String>,
     ) -> anyhow::Result<()> {
         if self.json {
-            let all = messages.iter().map(to_json).collect::<anyhow::Result<Vec<_>>>()?;
+            let all = messages
+                .iter()
+                .map(to_json)
+                .collect::<anyhow::Result<Vec<_>>>()?;
             println!("{}", serde_json::to_string_pretty(&all)?);
         } else if messages.is_empty() {
             println!("{empty}");
@@ -101,7 +108,9 @@ pub fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Table 
 /// Two columns: names and values, empty values left out.
 pub fn fields(rows: &[(&str, String)]) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         table.add_row([Cell::new(name), Cell::new(value)]);
     }
@@ -110,18 +119,29 @@ pub fn fields(rows: &[(&str, String)]) -> String {
 
 /// A time for people; empty where there is none.
 pub fn time(us: i64) -> String {
-    if us == 0 { String::new() } else { Instant::from_micros(us).to_string() }
+    if us == 0 {
+        String::new()
+    } else {
+        Instant::from_micros(us).to_string()
+    }
 }
 
 /// An amount for people; empty where there is none.
 pub fn amount(fen: i64) -> String {
-    if fen == 0 { String::new() } else { format!("{} CNY", Fen::new(fen)) }
+    if fen == 0 {
+        String::new()
+    } else {
+        format!("{} CNY", Fen::new(fen))
+    }
 }
 
 /// What the rules said, breaches first and in full, the rest as a count.
 pub fn verdicts(verdicts: &[Verdict], output: Output) -> String {
     let mut lines = Vec::new();
-    for verdict in verdicts.iter().filter(|v| v.outcome == RuleOutcome::Breached as i32) {
+    for verdict in verdicts
+        .iter()
+        .filter(|v| v.outcome == RuleOutcome::Breached as i32)
+    {
         let mark = match RuleEffect::try_from(verdict.effect) {
             Ok(RuleEffect::Refuse) => output.say("拒绝", "refused"),
             Ok(RuleEffect::Warn) => output.say("警告", "warning"),
@@ -135,7 +155,9 @@ pub fn verdicts(verdicts: &[Verdict], output: Output) -> String {
             output.say(&verdict.law_zh, &verdict.law_en),
         ));
     }
-    let kept = verdicts.iter().filter(|v| v.outcome == RuleOutcome::Satisfied as i32);
+    let kept = verdicts
+        .iter()
+        .filter(|v| v.outcome == RuleOutcome::Satisfied as i32);
     let ids: Vec<&str> = kept.map(|v| v.rule_id.as_str()).collect();
     if !ids.is_empty() {
         lines.push(format!(

@@ -56,7 +56,10 @@ impl Profile {
         let folder = folder(name)?;
         let file = folder.join("profile.toml");
         let text = fs::read_to_string(&file).with_context(|| {
-            format!("there is no profile {name:?} ({}); make one with `sunbid profile add`", file.display())
+            format!(
+                "there is no profile {name:?} ({}); make one with `sunbid profile add`",
+                file.display()
+            )
         })?;
         let settings: Settings =
             toml::from_str(&text).with_context(|| file.display().to_string())?;
@@ -105,7 +108,10 @@ impl Profile {
             certificate: "certificate.pem".into(),
             key: "key.pem".into(),
         };
-        fs::write(folder.join("profile.toml"), toml::to_string_pretty(&settings)?)?;
+        fs::write(
+            folder.join("profile.toml"),
+            toml::to_string_pretty(&settings)?,
+        )?;
         Ok(())
     }
 }

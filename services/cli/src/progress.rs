@@ -9,7 +9,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar over `bytes`, shown on standard error if that is a terminal.
 pub fn bytes(label: &str, bytes: u64) -> ProgressBar {
-    bar(label, bytes, "{msg:24} [{bar:32}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+    bar(
+        label,
+        bytes,
+        "{msg:24} [{bar:32}] {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+    )
 }
 
 /// A bar over `count` things.

@@ -65,19 +65,35 @@ pub fn seal_bid(wish: &Wish<'_>) -> anyhow::Result<SealedBid> {
         bail!("{} has no lot {:?}", tender.name, wish.lot_id);
     }
     for required in tender.parts.iter().filter(|part| part.required) {
-        if !wish.parts.iter().any(|(part, _)| i32::from(*part) == required.part) {
+        if !wish
+            .parts
+            .iter()
+            .any(|(part, _)| i32::from(*part) == required.part)
+        {
             bail!("part {} ({}) is required", required.part, required.title);
         }
     }
-    let key_id: [u8; 32] =
-        tender.key_id.as_slice().try_into().context("the tender has no public key yet")?;
-    let point: [u8; 32] =
-        tender.public_key.as_slice().try_into().context("the tender has no public key yet")?;
+    let key_id: [u8; 32] = tender
+        .key_id
+        .as_slice()
+        .try_into()
+        .context("the tender has no public key yet")?;
+    let point: [u8; 32] = tender
+        .public_key
+        .as_slice()
+        .try_into()
+        .context("the tender has no public key yet")?;
     let key = SealingKey::new(key_id, Element::decode(&point)?);
-    let deadline = tender.timetable.as_ref().map_or(0, |times| times.bid_deadline_us);
+    let deadline = tender
+        .timetable
+        .as_ref()
+        .map_or(0, |times| times.bid_deadline_us);
     fs::create_dir_all(wish.folder.parent().unwrap_or(Path::new(".")))?;
     fs::create_dir(wish.folder).with_context(|| {
-        format!("{} cannot be made; a sealed bid gets a new folder", wish.folder.display())
+        format!(
+            "{} cannot be made; a sealed bid gets a new folder",
+            wish.folder.display()
+        )
     })?;
     let mut headers = Vec::new();
     let mut parts = Vec::new();
@@ -107,7 +123,13 @@ pub fn seal_bid(wish: &Wish<'_>) -> anyhow::Result<SealedBid> {
             not_before: u64::try_from(deadline / 1_000_000)?,
         };
         let payload = PathBuf::from(format!("part-{part}.sealed"));
-        let header = seal_part(&key, &subject, file, &wish.folder.join(&payload), wish.folder)?;
+        let header = seal_part(
+            &key,
+            &subject,
+            file,
+            &wish.folder.join(&payload),
+            wish.folder,
+        )?;
         parts.push(SealedPart {
             part: *part,
             header: hex::encode(header.encode()),
@@ -126,7 +148,10 @@ pub fn seal_bid(wish: &Wish<'_>) -> anyhow::Result<SealedBid> {
         bundle: hex::encode(bundle.id()),
         parts,
     };
-    fs::write(wish.folder.join(DESCRIPTION), serde_json::to_string_pretty(&bid)?)?;
+    fs::write(
+        wish.folder.join(DESCRIPTION),
+        serde_json::to_string_pretty(&bid)?,
+    )?;
     Ok(bid)
 }
 
@@ -150,15 +175,25 @@ fn seal_part(
         Workers::available(),
         &mut OsRng,
     )?;
-    payload.into_inner().map_err(|error| error.into_error())?.sync_all()?;
+    payload
+        .into_inner()
+        .map_err(|error| error.into_error())?
+        .sync_all()?;
     bar.finish_and_clear();
-    write_rescue(&folder.join(format!("part-{}.rescue", subject.part)), &sealed.rescue.encode())?;
+    write_rescue(
+        &folder.join(format!("part-{}.rescue", subject.part)),
+        &sealed.rescue.encode(),
+    )?;
     Ok(CheckedHeader::parse(&sealed.header.encode())?)
 }
 
 fn write_rescue(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     Ok(())

@@ -24,6 +24,9 @@ pub use store::{MIGRATIONS, SQL};
 /// Name of this service in logs, actors and files.
 pub const SERVICE: &str = "deposit";
 
+/// Names the cursor in the bid logs.
+pub(crate) const BIDS_CONSUMER: &str = "deposit-bids";
+
 /// The bank that keeps the deposits.
 #[derive(Clone, Debug)]
 pub struct BankSettings {
@@ -36,10 +39,7 @@ pub struct BankSettings {
 }
 
 /// Starts the service, its followers and its connection to the bank.
-pub async fn start(
-    setting: Setting,
-    bank: Option<BankSettings>,
-) -> Result<Started, StartError> {
+pub async fn start(setting: Setting, bank: Option<BankSettings>) -> Result<Started, StartError> {
     let journal = setting.journal(SERVICE, MIGRATIONS).await?;
     let deposits = Arc::new(Deposits {
         journal: journal.clone(),
@@ -62,7 +62,7 @@ pub async fn start(
         async move { follow::notice(&deposits, entry).await }
     }));
     let bids = deposits.clone();
-    tasks.spawn(follower("bid", "deposit-bids").run(move |entry| {
+    tasks.spawn(follower("bid", BIDS_CONSUMER).run(move |entry| {
         let deposits = bids.clone();
         async move { follow::bid(&deposits, entry).await }
     }));

@@ -14,9 +14,11 @@ use sunbid_domain::{
     deposit::{DepositAccount, Terms, VirtualAccount, check},
     refusal::FieldCheck,
 };
+use sunbid_proofs::LogId;
 use sunbid_service::{Caller, Decided, Problem, Step, ledger, names, page};
 use sunbid_terms::Fen;
 
+use crate::BIDS_CONSUMER;
 use crate::{
     SERVICE,
     deposits::{Deposits, account_stream, random, shown, terms_stream},
@@ -181,8 +183,21 @@ impl Deposits {
             tender,
             lot_id,
             supplier,
+            after_bid_seq,
         } = request;
         check_place(&tender, &lot_id)?;
+        // A withdrawal that is not followed yet would let its deposit count once more.
+        if let Some(seq) = after_bid_seq {
+            let next = self
+                .journal
+                .cursor(BIDS_CONSUMER, LogId::of("bid", &tender))
+                .await?;
+            if i64::try_from(next).unwrap_or(i64::MAX) <= seq {
+                return Err(Problem::Unavailable(format!(
+                    "record {seq} of the bid log of {tender} is not followed yet"
+                )));
+            }
+        }
         let bidder = names::check_organization(&supplier, "supplier")?;
         let terms = self.announced(&tender).await?;
         let row = store::find_account_of(self.journal.db(), &tender, &lot_id, &supplier).await?;

@@ -156,7 +156,7 @@ pub fn project(
     now: Instant,
 ) -> Result<Vec<Write>, Problem> {
     let mut writes = Vec::new();
-    let mut post = |writes: &mut Vec<Write>, posting: String, lines: &[PostingLine]| {
+    let post = |writes: &mut Vec<Write>, posting: String, lines: &[PostingLine]| {
         for (line, at) in lines.iter().zip(0_i64..) {
             let kind = kind_of(&line.account);
             writes.push(write(

@@ -27,7 +27,11 @@ impl Notices {
     ) -> Result<AskQuestionResponse, Problem> {
         names::check_tender(&request.tender, "tender")?;
         let id = names::check_request_id(&request.request_id)?;
-        let parts = [b"question".as_slice(), caller.subject().as_bytes(), id.as_bytes()];
+        let parts = [
+            b"question".as_slice(),
+            caller.subject().as_bytes(),
+            id.as_bytes(),
+        ];
         let name = format!("{}/questions/{}", request.tender, derived(&parts));
         let step = Step::of_caller(
             NAME,
@@ -51,7 +55,9 @@ impl Notices {
                 .event(stream, &event)
                 .fold::<Questions>(view, stream)?
                 .also(write)
-                .reply(|_| AskQuestionResponse { question: Some(question) }))
+                .reply(|_| AskQuestionResponse {
+                    question: Some(question),
+                }))
         })
         .await?;
         Ok(done.reply)
@@ -69,7 +75,10 @@ impl Notices {
         let Some(asker) = store::asker(self.journal.db(), question).await? else {
             return Ok(());
         };
-        let event = QuestionAnswered { question: question.to_owned(), notice: notice.to_owned() };
+        let event = QuestionAnswered {
+            question: question.to_owned(),
+            notice: notice.to_owned(),
+        };
         let scope = questions_scope(tender);
         let stream = asker_stream(&asker);
         let step = Step::of_cause(NAME, &scope, "AnswerQuestion", cause, &event).reading(&[stream]);
@@ -81,9 +90,14 @@ impl Notices {
                 return Ok(Decided::new());
             };
             questions.evolve(&Event::of(&answered), view.now)?;
-            let mut decided =
-                Decided::new().event(stream, &answered).fold::<Questions>(view, stream)?;
-            for one in questions.questions.iter().filter(|one| one.name == answered.question) {
+            let mut decided = Decided::new()
+                .event(stream, &answered)
+                .fold::<Questions>(view, stream)?;
+            for one in questions
+                .questions
+                .iter()
+                .filter(|one| one.name == answered.question)
+            {
                 decided = decided.also(store::put_question(one, &tender, &asker));
             }
             Ok(decided)
@@ -114,15 +128,18 @@ impl Notices {
         let more = found.len() > size as usize;
         found.truncate(size as usize);
         let next_page_token = match found.last().filter(|_| more) {
-            Some((_, last)) => {
-                self.pages.token(&bound, &reading::positioned(last.ask_time_us, &last.name))
-            }
+            Some((_, last)) => self
+                .pages
+                .token(&bound, &reading::positioned(last.ask_time_us, &last.name)),
             None => String::new(),
         };
         let questions = found.into_iter().map(|(asker, mut question)| {
             question.own = asker == own;
             question
         });
-        Ok(ListQuestionsResponse { questions: questions.collect(), next_page_token })
+        Ok(ListQuestionsResponse {
+            questions: questions.collect(),
+            next_page_token,
+        })
     }
 }

@@ -112,7 +112,8 @@ impl Notices {
         if question.is_empty() {
             return Ok(());
         }
-        self.answer(&entry.cause(), &notice.tender, &question, &notice.name).await
+        self.answer(&entry.cause(), &notice.tender, &question, &notice.name)
+            .await
     }
 
     /// Publishes what follows from a record about a tender, if anything does.
@@ -120,16 +121,29 @@ impl Notices {
     where
         F: FnOnce(&Board, &str, Instant) -> Option<Notice> + Send + 'static,
     {
+        // Of a tender that was never announced nothing is told.
+        if self.board(&entry.scope).await?.tender.is_none() {
+            return Ok(());
+        }
         let name = format!("notices/{}", derived(&[b"follow-up", &entry.cause()]));
         let head = entry.head.clone();
-        let step = Step::of_cause(NAME, &entry.scope, "FollowUp", &entry.cause(), &entry.record)
-            .reading(&[board_stream()]);
+        let step = Step::of_cause(
+            NAME,
+            &entry.scope,
+            "FollowUp",
+            &entry.cause(),
+            &entry.record,
+        )
+        .reading(&[board_stream()]);
         ledger::commit_quietly(&self.journal, step, move |view| {
             let board: Board = ledger::load(view, board_stream())?;
             let Some(notice) = make(&board, &name, view.now) else {
                 return Ok(Decided::new());
             };
-            let event = FollowUpPublished { notice: Some(notice.clone()), cause: Some(head) };
+            let event = FollowUpPublished {
+                notice: Some(notice.clone()),
+                cause: Some(head),
+            };
             Ok(Decided::new()
                 .event(board_stream(), &event)
                 .fold::<Board>(view, board_stream())?

@@ -8,6 +8,7 @@ use sunbid_contracts::{
         PublishClarificationResponse, PublishIntentRequest, PublishIntentResponse,
         PublishTenderNoticeRequest, PublishTenderNoticeResponse, TenderNoticePublished,
     },
+    registry::v1::GetOrganizationRequest,
     tender::v1::GetTenderRequest,
 };
 use sunbid_domain::{
@@ -33,7 +34,12 @@ use crate::{
 /// The notice that a caller's request makes, whenever it is asked.
 fn notice_name(caller: &Caller, method: &str, request_id: &str) -> Result<String, Refusal> {
     let id = names::check_request_id(request_id)?;
-    let parts = [b"notice", method.as_bytes(), caller.subject().as_bytes(), id.as_bytes()];
+    let parts = [
+        b"notice",
+        method.as_bytes(),
+        caller.subject().as_bytes(),
+        id.as_bytes(),
+    ];
     Ok(format!("notices/{}", derived(&parts)))
 }
 
@@ -54,35 +60,36 @@ impl Notices {
             &request,
         )?;
         caller.acts_for(caller.organization())?;
-        let asked = request
+        let mut asked = request
             .intent
             .ok_or_else(|| Refusal::field("intent", "必填。", "is required."))?;
+        // Nobody publishes in another name than the one it is registered under.
+        asked.purchaser_display_name = self.registered_name(caller.organization()).await?;
         let rules = self.rules.clone();
         let step = step.reading(&[intent_stream()]);
-        let done: Done<PublishIntentResponse> =
-            ledger::commit(&self.journal, step, move |view| {
-                let state: IntentState = ledger::load(view, intent_stream())?;
-                let names = IntentNames {
-                    intent: &name,
-                    notice: &notice,
-                    purchaser: caller.organization(),
-                };
-                let made = intent::publish(&state, &asked, names, &rules, view.now)?;
-                let event = IntentPublished {
-                    intent: Some(made.intent.clone()),
-                    notice: made.notice.name.clone(),
-                };
-                Ok(Decided::new()
-                    .event(intent_stream(), &event)
-                    .verdicts(made.verdicts.clone())
-                    .fold::<IntentState>(view, intent_stream())?
-                    .also(store::put_notice(&made.notice))
-                    .reply(move |_| PublishIntentResponse {
-                        intent: Some(made.intent),
-                        verdicts: made.verdicts,
-                    }))
-            })
-            .await?;
+        let done: Done<PublishIntentResponse> = ledger::commit(&self.journal, step, move |view| {
+            let state: IntentState = ledger::load(view, intent_stream())?;
+            let names = IntentNames {
+                intent: &name,
+                notice: &notice,
+                purchaser: caller.organization(),
+            };
+            let made = intent::publish(&state, &asked, names, &rules, view.now)?;
+            let event = IntentPublished {
+                intent: Some(made.intent.clone()),
+                notice: made.notice.name.clone(),
+            };
+            Ok(Decided::new()
+                .event(intent_stream(), &event)
+                .verdicts(made.verdicts.clone())
+                .fold::<IntentState>(view, intent_stream())?
+                .also(store::put_notice(&made.notice))
+                .reply(move |_| PublishIntentResponse {
+                    intent: Some(made.intent),
+                    verdicts: made.verdicts,
+                }))
+        })
+        .await?;
         Ok(done.reply)
     }
 
@@ -101,14 +108,17 @@ impl Notices {
             &request.request_id,
             &request,
         )?;
-        let asked = GetTenderRequest { name: request.tender.clone() };
+        let asked = GetTenderRequest {
+            name: request.tender.clone(),
+        };
         let answer = self.peers.tender().get_tender(asked).await?.into_inner();
         let own = |tender: &sunbid_contracts::tender::v1::Tender| {
             caller.acts_for(&tender.purchaser).is_ok()
         };
         let tender = answer.tender.filter(own).ok_or(Refusal::Forbidden)?;
-        let tender_head =
-            answer.head.ok_or_else(|| Problem::internal("the tender came without its head"))?;
+        let tender_head = answer
+            .head
+            .ok_or_else(|| Problem::internal("the tender came without its head"))?;
         let intent = match tender.intent.as_str() {
             "" => None,
             intent => self.intent_state(intent).await?.intent,
@@ -165,7 +175,9 @@ impl Notices {
                 let board: Board = ledger::load(view, board_stream())?;
                 let asked = clarify(caller.organization(), &request);
                 let made = board::clarify(&board, asked, &name, &rules, view.now)?;
-                let event = ClarificationPublished { notice: Some(made.notice.clone()) };
+                let event = ClarificationPublished {
+                    notice: Some(made.notice.clone()),
+                };
                 Ok(Decided::new()
                     .event(board_stream(), &event)
                     .verdicts(made.verdicts.clone())
@@ -181,9 +193,15 @@ impl Notices {
         let question = notice.clarification.clone().unwrap_or_default().question;
         if let (Some(entry), false) = (done.entries.first(), question.is_empty()) {
             let cause = [entry.log.as_bytes().as_slice(), &entry.seq.to_be_bytes()].concat();
-            if let Err(problem) = self.answer(&cause, &notice.tender, &question, &notice.name).await
+            if let Err(problem) = self
+                .answer(&cause, &notice.tender, &question, &notice.name)
+                .await
             {
-                tracing::warn!(question, ?problem, "the question will be answered in a moment");
+                tracing::warn!(
+                    question,
+                    ?problem,
+                    "the question will be answered in a moment"
+                );
             }
         }
         Ok(done.reply)
@@ -198,10 +216,18 @@ impl Notices {
     ) -> Result<i64, Problem> {
         let board = self.board(&request.tender).await?;
         if !request.question.is_empty()
-            && board.tender.as_ref().is_some_and(|t| caller.acts_for(&t.purchaser).is_ok())
-            && store::asker(self.journal.db(), &request.question).await?.is_none()
+            && board
+                .tender
+                .as_ref()
+                .is_some_and(|t| caller.acts_for(&t.purchaser).is_ok())
+            && store::asker(self.journal.db(), &request.question)
+                .await?
+                .is_none()
         {
-            return Err(Refusal::NotFound { what: request.question.clone() }.into());
+            return Err(Refusal::NotFound {
+                what: request.question.clone(),
+            }
+            .into());
         }
         let asked = clarify(caller.organization(), request);
         let made = board::clarify(&board, asked, name, &self.rules, self.clock.now())?;
@@ -218,6 +244,19 @@ impl Notices {
             self.peers.bid().move_deadline(asked).await?;
         }
         Ok(deadline)
+    }
+
+    async fn registered_name(&self, organization: &str) -> Result<String, Problem> {
+        let request = GetOrganizationRequest {
+            name: organization.to_owned(),
+        };
+        let answer = self
+            .peers
+            .registry()
+            .get_organization(request)
+            .await?
+            .into_inner();
+        Ok(answer.organization.ok_or(Refusal::Forbidden)?.display_name)
     }
 }
 

@@ -17,7 +17,9 @@ impl Notices {
     ) -> Result<GetIntentResponse, Problem> {
         names::check("intents", &request.name, "name")?;
         match self.intent_state(&request.name).await?.intent {
-            Some(intent) => Ok(GetIntentResponse { intent: Some(intent) }),
+            Some(intent) => Ok(GetIntentResponse {
+                intent: Some(intent),
+            }),
             None => Err(Refusal::NotFound { what: request.name }.into()),
         }
     }
@@ -29,7 +31,9 @@ impl Notices {
     ) -> Result<GetNoticeResponse, Problem> {
         names::check("notices", &request.name, "name")?;
         match store::notice(self.journal.db(), &request.name).await? {
-            Some(notice) => Ok(GetNoticeResponse { notice: Some(notice) }),
+            Some(notice) => Ok(GetNoticeResponse {
+                notice: Some(notice),
+            }),
             None => Err(Refusal::NotFound { what: request.name }.into()),
         }
     }
@@ -42,8 +46,11 @@ impl Notices {
         if !request.tender.is_empty() {
             names::check_tender(&request.tender, "tender")?;
         }
-        let filter =
-            store::Filter { kind: request.kind, tender: request.tender, text: request.text };
+        let filter = store::Filter {
+            kind: request.kind,
+            tender: request.tender,
+            text: request.text,
+        };
         let bound = filter.bound();
         let after = position(self.pages.position(&bound, &request.page_token)?)?;
         let size = page::size(request.page_size);
@@ -51,10 +58,15 @@ impl Notices {
         let more = notices.len() > size as usize;
         notices.truncate(size as usize);
         let next_page_token = match notices.last().filter(|_| more) {
-            Some(last) => self.pages.token(&bound, &positioned(last.publish_time_us, &last.name)),
+            Some(last) => self
+                .pages
+                .token(&bound, &positioned(last.publish_time_us, &last.name)),
             None => String::new(),
         };
-        Ok(ListNoticesResponse { notices, next_page_token })
+        Ok(ListNoticesResponse {
+            notices,
+            next_page_token,
+        })
     }
 }
 
@@ -69,7 +81,9 @@ pub fn position(position: Option<Vec<u8>>) -> Result<(i64, String), Problem> {
         return Ok((i64::MAX, String::new()));
     };
     let made = "a page token was made that cannot be read";
-    let (time, name) = position.split_first_chunk::<8>().ok_or_else(|| Problem::internal(made))?;
+    let (time, name) = position
+        .split_first_chunk::<8>()
+        .ok_or_else(|| Problem::internal(made))?;
     let name = String::from_utf8(name.to_vec()).map_err(Problem::internal)?;
     Ok((i64::from_be_bytes(*time), name))
 }

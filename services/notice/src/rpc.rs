@@ -36,12 +36,17 @@ macro_rules! anybody {
     ($self:ident, $request:ident, $call:ident) => {{
         let language = Language::of($request.metadata());
         let caller = Caller::maybe(&$request);
-        told($self.notices.$call(caller, $request.into_inner()).await, language)
+        told(
+            $self.notices.$call(caller, $request.into_inner()).await,
+            language,
+        )
     }};
 }
 
 fn told<R>(answer: Result<R, Problem>, language: Language) -> Result<Response<R>, Status> {
-    answer.map(Response::new).map_err(|problem| problem.into_status(language))
+    answer
+        .map(Response::new)
+        .map_err(|problem| problem.into_status(language))
 }
 
 #[tonic::async_trait]

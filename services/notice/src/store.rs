@@ -82,7 +82,9 @@ pub async fn notice(db: &Db, name: &str) -> Result<Option<Notice>, Problem> {
 
 /// Who asked a question.
 pub async fn asker(db: &Db, question: &str) -> Result<Option<String>, Problem> {
-    let rows = db.rows(GET_ASKER, &[Val::Text(question.to_owned())]).await?;
+    let rows = db
+        .rows(GET_ASKER, &[Val::Text(question.to_owned())])
+        .await?;
     Ok(rows.first().map(|row| row.text(0)).transpose()?)
 }
 
@@ -117,7 +119,11 @@ pub async fn notices(
         Val::Text(after.1),
         Val::Int(limit.into()),
     ];
-    db.rows(LIST_NOTICES, &values).await?.iter().map(|row| decoded(row, 0)).collect()
+    db.rows(LIST_NOTICES, &values)
+        .await?
+        .iter()
+        .map(|row| decoded(row, 0))
+        .collect()
 }
 
 /// Questions about a tender after a position, newest first, with their askers; `asker` sees its
@@ -137,7 +143,9 @@ pub async fn questions(
         Val::Int(limit.into()),
     ];
     let rows = db.rows(LIST_QUESTIONS, &values).await?;
-    rows.iter().map(|row| Ok((row.text(0)?, decoded(row, 1)?))).collect()
+    rows.iter()
+        .map(|row| Ok((row.text(0)?, decoded(row, 1)?)))
+        .collect()
 }
 
 /// The pattern for texts that contain `text`, whatever its characters mean to LIKE.
@@ -168,7 +176,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let db = migrated(folder.path()).await;
         for (name, sql) in SQL {
-            db.prepare(sql).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            db.prepare(sql)
+                .await
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
         }
         for (at, title) in ["Desks 100%", "desks_new"].into_iter().enumerate() {
             let notice = Notice {
@@ -182,9 +192,18 @@ mod tests {
             db.exec(write.sql, &write.values).await.unwrap();
         }
         let titles = async |kind, text: &str| {
-            let filter = Filter { kind, tender: String::new(), text: text.to_owned() };
-            let found = notices(&db, &filter, (i64::MAX, String::new()), 9).await.unwrap();
-            found.into_iter().map(|notice| notice.title).collect::<Vec<_>>()
+            let filter = Filter {
+                kind,
+                tender: String::new(),
+                text: text.to_owned(),
+            };
+            let found = notices(&db, &filter, (i64::MAX, String::new()), 9)
+                .await
+                .unwrap();
+            found
+                .into_iter()
+                .map(|notice| notice.title)
+                .collect::<Vec<_>>()
         };
         assert_eq!(titles(0, "").await, ["desks_new", "Desks 100%"]);
         assert_eq!(titles(1, "DESKS").await, ["Desks 100%"]);
@@ -216,7 +235,10 @@ mod tests {
         let names = async |asker: &str| {
             let first = (i64::MAX, String::new());
             let found = questions(&db, "t", asker, first, 9).await.unwrap();
-            found.into_iter().map(|(_, question)| question.name).collect::<Vec<_>>()
+            found
+                .into_iter()
+                .map(|(_, question)| question.name)
+                .collect::<Vec<_>>()
         };
         assert_eq!(names("").await, ["q1", "q0"]);
         assert_eq!(names("a").await, ["q1", "q0"]);

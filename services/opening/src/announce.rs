@@ -56,7 +56,13 @@ pub async fn run(opening: Arc<Opening>, mut waiting: mpsc::Receiver<String>) {
 
 async fn open_sessions(opening: &Opening) -> Vec<String> {
     let ever = Instant::from_micros(0);
-    match store::sessions(opening.journal.db(), &[Stage::Closing, Stage::Decrypting], ever).await {
+    match store::sessions(
+        opening.journal.db(),
+        &[Stage::Closing, Stage::Decrypting],
+        ever,
+    )
+    .await
+    {
         Ok(tenders) => tenders,
         Err(error) => {
             tracing::warn!(%error, "open sessions cannot be listed");
@@ -84,7 +90,10 @@ async fn look(opening: &Arc<Opening>, tender: &str) -> Result<(), Problem> {
     let draft = blocking(move || {
         let places: Vec<usize> = (0..envelopes.sheets.len()).collect();
         let outcomes = parallel::try_map(&places, |place| {
-            let sheet = envelopes.sheets.get(*place).ok_or_else(|| Problem::internal("no such sheet"))?;
+            let sheet = envelopes
+                .sheets
+                .get(*place)
+                .ok_or_else(|| Problem::internal("no such sheet"))?;
             let secret = keys.secret(&working, &envelopes, *place)?;
             let stored = match payloads.get(sheet.header.payload_root()) {
                 Some(Ok(bytes)) => Ok(bytes.as_slice()),
@@ -93,26 +102,37 @@ async fn look(opening: &Arc<Opening>, tender: &str) -> Result<(), Problem> {
             };
             Ok::<_, Problem>(record::open_sheet(&sheet.header, &secret, stored))
         })?;
-        Ok::<_, Problem>(record::draft(&working.closed, &envelopes.sheets, &outcomes, used))
+        Ok::<_, Problem>(record::draft(
+            &working.closed,
+            &envelopes.sheets,
+            &outcomes,
+            used,
+        ))
     })
     .await?;
-    let request = GetSessionRequest { tender: tender.to_owned() };
+    let request = GetSessionRequest {
+        tender: tender.to_owned(),
+    };
     let cause = [tender.as_bytes(), b"/record"].concat();
-    let step = Step::of_cause(SERVICE, tender, "opening/PublishRecord", &cause, &request).reading(&[stream()]);
+    let step = Step::of_cause(SERVICE, tender, "opening/PublishRecord", &cause, &request)
+        .reading(&[stream()]);
     let name = tender.to_owned();
     ledger::commit_quietly(&opening.journal, step, move |view| {
         let session: SessionState = ledger::load(view, stream())?;
         let events = decide::publish(&session, draft, view.now);
-        let published = events.first().map(|event| event.read::<sunbid_contracts::opening::v1::OpeningRecordPublished>());
+        let published = events
+            .first()
+            .map(|event| event.read::<sunbid_contracts::opening::v1::OpeningRecordPublished>());
         let record = match published {
             Some(published) => published?.and_then(|published| published.record),
             None => None,
         };
         let (decided, _) = decided(view, session, events, Vec::new())?;
         Ok(match record {
-            Some(record) => {
-                decided.write(store::KEEP_RECORD, vec![Val::Text(name), Val::Blob(record.encode_to_vec())])
-            }
+            Some(record) => decided.write(
+                store::KEEP_RECORD,
+                vec![Val::Text(name), Val::Blob(record.encode_to_vec())],
+            ),
             None => decided,
         })
     })
@@ -137,8 +157,19 @@ impl Keys {
             let shares = case.shares_of(first)?;
             return Some(Self::Shares(first.to_vec(), shares));
         }
-        let secret = |id: &[u8]| session.rescues.iter().find(|r| r.header_id == id).map(|r| r.secret.clone());
-        checked.sheets.iter().map(|sheet| secret(sheet.header.id())).collect::<Option<_>>().map(Self::Rescues)
+        let secret = |id: &[u8]| {
+            session
+                .rescues
+                .iter()
+                .find(|r| r.header_id == id)
+                .map(|r| r.secret.clone())
+        };
+        checked
+            .sheets
+            .iter()
+            .map(|sheet| secret(sheet.header.id()))
+            .collect::<Option<_>>()
+            .map(Self::Rescues)
     }
 
     fn holders_used(&self) -> Vec<i32> {
@@ -148,7 +179,12 @@ impl Keys {
         }
     }
 
-    fn secret(&self, case: &Case, checked: &CheckedBids, place: usize) -> Result<SharedSecret, Problem> {
+    fn secret(
+        &self,
+        case: &Case,
+        checked: &CheckedBids,
+        place: usize,
+    ) -> Result<SharedSecret, Problem> {
         let missing = || Problem::internal("a sheet without a share");
         let sheet = checked.sheets.get(place).ok_or_else(missing)?;
         match self {

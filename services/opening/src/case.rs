@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use sunbid_certificates::{verify_chain, verify_signature};
 use sunbid_contracts::{
     bid::v1::ReadPayloadsRequest,
     common::v1::LogHead,
@@ -14,10 +15,10 @@ use sunbid_contracts::{
     opening::v1::{HolderShares, SharesAccepted},
 };
 use sunbid_domain::opening::{
-    BidLog, CheckedBids, ClosedBids, Envelope, SessionState, Supplier, check, closing, parallel, record,
+    BidLog, CheckedBids, ClosedBids, Envelope, SessionState, Supplier, check, closing, parallel,
+    record,
 };
 use sunbid_domain::{Event, Refusal};
-use sunbid_certificates::{verify_chain, verify_signature};
 use sunbid_sealing::{Delivery, Element, Partial, TenderKey, VerifiedPartial};
 use sunbid_service::{Peers, Problem, names};
 use tokio::sync::OnceCell;
@@ -93,7 +94,9 @@ impl Opening {
             let head = closing.bid_head.clone().unwrap_or_default();
             let (closed, entries) = self.read_closed(tender, &head).await?;
             if closed.close().as_slice() != session.close() {
-                return Err(Problem::internal(format!("the bid log of {tender} is not the one that was closed on")));
+                return Err(Problem::internal(format!(
+                    "the bid log of {tender} is not the one that was closed on"
+                )));
             }
             let case = Arc::new(Case::new(&session, closed, entries)?);
             self.recall_shares(tender, &case).await?;
@@ -119,9 +122,17 @@ impl Opening {
                 from_seq: i64::try_from(entries.len()).unwrap_or(i64::MAX),
                 limit: PAGE,
             };
-            let page = self.setting.peers.logs().read_log(request).await?.into_inner();
+            let page = self
+                .setting
+                .peers
+                .logs()
+                .read_log(request)
+                .await?
+                .into_inner();
             if page.entries.is_empty() {
-                return Err(Problem::Unavailable(format!("the bid log of {tender} ends early")));
+                return Err(Problem::Unavailable(format!(
+                    "the bid log of {tender} ends early"
+                )));
             }
             entries.extend(page.entries);
         }
@@ -130,7 +141,8 @@ impl Opening {
         blocking(move || {
             let log = BidLog::read(log, &entries).map_err(Problem::internal)?;
             log.agrees_with(&head).map_err(Problem::internal)?;
-            let closed = closing::fold(&name, &origin, &log.events, &head).map_err(Problem::internal)?;
+            let closed =
+                closing::fold(&name, &origin, &log.events, &head).map_err(Problem::internal)?;
             Ok((closed, entries))
         })
         .await
@@ -141,15 +153,22 @@ impl Opening {
         let checked = case.checked.get_or_try_init(|| async {
             let (case, roots) = (case.clone(), self.setting.roots.clone());
             blocking(move || {
-                let supplier = |certificate: &[u8], between: &[Vec<u8>], message: &[u8], signature: &[u8], at| {
-                    let holder = verify_chain(certificate, between, &roots, at).map_err(|e| e.to_string())?;
+                let supplier = |certificate: &[u8],
+                                between: &[Vec<u8>],
+                                message: &[u8],
+                                signature: &[u8],
+                                at| {
+                    let holder = verify_chain(certificate, between, &roots, at)
+                        .map_err(|e| e.to_string())?;
                     verify_signature(certificate, message, signature).map_err(|e| e.to_string())?;
                     Ok(Supplier {
                         credit_code: holder.credit_code.as_str().to_owned(),
                         organization_name: holder.organization_name,
                     })
                 };
-                check::check(&case.closed, &supplier).map(Arc::new).map_err(Problem::internal)
+                check::check(&case.closed, &supplier)
+                    .map(Arc::new)
+                    .map_err(Problem::internal)
             })
             .await
         });
@@ -170,13 +189,19 @@ impl Opening {
                 .filter(|sheet| !record::is_too_large(&sheet.header))
                 .map(|sheet| *sheet.header.payload_root())
                 .collect();
-            read_payloads(&self.setting.peers, tender, &wanted).await.map(Arc::new)
+            read_payloads(&self.setting.peers, tender, &wanted)
+                .await
+                .map(Arc::new)
         });
         read.await.cloned()
     }
 
     /// Shares that were accepted before this process kept the case.
-    async fn recall_shares(self: &Arc<Self>, tender: &str, case: &Arc<Case>) -> Result<(), Problem> {
+    async fn recall_shares(
+        self: &Arc<Self>,
+        tender: &str,
+        case: &Arc<Case>,
+    ) -> Result<(), Problem> {
         let log = names::log_of(SERVICE, tender);
         let mut next = 0;
         let mut found = Vec::new();
@@ -188,7 +213,10 @@ impl Opening {
                 let Some(body) = entry.body() else { continue };
                 let body = <sunbid_contracts::common::v1::Record as prost::Message>::decode(body)
                     .map_err(Problem::internal)?;
-                let event = Event { name: body.r#type, bytes: body.event };
+                let event = Event {
+                    name: body.r#type,
+                    bytes: body.event,
+                };
                 if let Some(accepted) = event.read::<SharesAccepted>()? {
                     found.extend(accepted.shares);
                 }
@@ -201,7 +229,9 @@ impl Opening {
         for shares in found {
             let (verifying, envelopes) = (case.clone(), checked.clone());
             let accepted = blocking(move || {
-                verifying.verify(&envelopes, shares).map_err(|(_, reason)| Problem::internal(reason))
+                verifying
+                    .verify(&envelopes, shares)
+                    .map_err(|(_, reason)| Problem::internal(reason))
             });
             case.keep(accepted.await?);
         }
@@ -214,7 +244,11 @@ fn not_closed() -> Problem {
 }
 
 impl Case {
-    fn new(session: &SessionState, closed: ClosedBids, entries: Vec<LogEntry>) -> Result<Self, Problem> {
+    fn new(
+        session: &SessionState,
+        closed: ClosedBids,
+        entries: Vec<LogEntry>,
+    ) -> Result<Self, Problem> {
         let key = TenderKey::parse(&session.tender_key).map_err(Problem::internal)?;
         let reader = match <[u8; 32]>::try_from(closed.tender.evaluator_key.as_slice()) {
             Ok(bytes) => Some(Element::decode(&bytes).map_err(Problem::internal)?),
@@ -241,23 +275,38 @@ impl Case {
     /// The shares of the holders named, where all of them are here.
     pub fn shares_of(&self, holders: &[i32]) -> Option<Vec<Arc<Accepted>>> {
         let shares = lock(&self.shares);
-        holders.iter().map(|index| shares.get(index).cloned()).collect()
+        holders
+            .iter()
+            .map(|index| shares.get(index).cloned())
+            .collect()
     }
 
     /// The envelopes whose deliveries are wanted.
     pub fn delivered<'a>(&self, checked: &'a CheckedBids) -> &'a [Envelope] {
-        if self.reader.is_some() { &checked.evaluations } else { &[] }
+        if self.reader.is_some() {
+            &checked.evaluations
+        } else {
+            &[]
+        }
     }
 
     /// Checks every proof of a holder's shares, on all cores. The shares come back either way.
-    pub fn verify(&self, checked: &CheckedBids, shares: HolderShares) -> Result<Accepted, (HolderShares, String)> {
+    pub fn verify(
+        &self,
+        checked: &CheckedBids,
+        shares: HolderShares,
+    ) -> Result<Accepted, (HolderShares, String)> {
         match self.verify_all(checked, &shares) {
             Ok(partials) => Ok(Accepted { shares, partials }),
             Err(reason) => Err((shares, reason)),
         }
     }
 
-    fn verify_all(&self, checked: &CheckedBids, shares: &HolderShares) -> Result<Vec<VerifiedPartial>, String> {
+    fn verify_all(
+        &self,
+        checked: &CheckedBids,
+        shares: &HolderShares,
+    ) -> Result<Vec<VerifiedPartial>, String> {
         let deliveries = self.delivered(checked);
         let (sheets, parts) = (checked.sheets.len(), deliveries.len());
         if shares.partials.len() != sheets || shares.deliveries.len() != parts {
@@ -267,21 +316,30 @@ impl Case {
                 shares.deliveries.len()
             ));
         }
-        let holder = u16::try_from(shares.index).map_err(|_| format!("{} is no holder", shares.index))?;
+        let holder =
+            u16::try_from(shares.index).map_err(|_| format!("{} is no holder", shares.index))?;
         let pairs: Vec<_> = checked.sheets.iter().zip(&shares.partials).collect();
         let partials = parallel::try_map(&pairs, |(sheet, bytes)| {
             let partial = Partial::parse(bytes).map_err(|e| e.to_string())?;
             if partial.holder() != holder {
-                return Err(format!("a partial of holder {} was given by holder {holder}", partial.holder()));
+                return Err(format!(
+                    "a partial of holder {} was given by holder {holder}",
+                    partial.holder()
+                ));
             }
-            partial.verify(&self.key, &sheet.header, &self.close).map_err(|e| e.to_string())
+            partial
+                .verify(&self.key, &sheet.header, &self.close)
+                .map_err(|e| e.to_string())
         })?;
         if let Some(reader) = &self.reader {
             let pairs: Vec<_> = deliveries.iter().zip(&shares.deliveries).collect();
             parallel::try_map(&pairs, |(part, bytes)| {
                 let delivery = Delivery::parse(bytes).map_err(|e| e.to_string())?;
                 if delivery.holder() != holder {
-                    return Err(format!("a delivery of holder {} was given by holder {holder}", delivery.holder()));
+                    return Err(format!(
+                        "a delivery of holder {} was given by holder {holder}",
+                        delivery.holder()
+                    ));
                 }
                 delivery
                     .verify(&self.key, &part.header, &self.close, reader)
@@ -297,7 +355,9 @@ impl Case {
 pub async fn blocking<R: Send + 'static>(
     work: impl FnOnce() -> Result<R, Problem> + Send + 'static,
 ) -> Result<R, Problem> {
-    tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(Problem::internal)?
 }
 
 async fn read_payloads(
@@ -315,7 +375,8 @@ async fn read_payloads(
     };
     let mut stream = peers.bid().read_payloads(request).await?.into_inner();
     while let Some(message) = stream.message().await? {
-        let root = <[u8; 32]>::try_from(message.payload_root.as_slice()).map_err(Problem::internal)?;
+        let root =
+            <[u8; 32]>::try_from(message.payload_root.as_slice()).map_err(Problem::internal)?;
         if !message.fault.is_empty() {
             payloads.insert(root, Err(message.fault));
         } else if let Ok(bytes) = payloads.entry(root).or_insert_with(|| Ok(Vec::new())) {

@@ -10,7 +10,10 @@ use sunbid_contracts::{
     notice::v1::TenderNoticePublished,
     tender::v1::{GetCeremonyRequest, Tender},
 };
-use sunbid_domain::{opening::{SessionState, decide}, tender::ceremony};
+use sunbid_domain::{
+    opening::{SessionState, decide},
+    tender::ceremony,
+};
 use sunbid_proofs::merkle::Frontier;
 use sunbid_service::{FollowedEntry, Problem, Step, follow::Follower, ledger};
 
@@ -49,27 +52,55 @@ fn follower(opening: &Opening, service: &'static str) -> Follower {
     }
 }
 
-async fn schedule(opening: &Opening, entry: &FollowedEntry, published: TenderNoticePublished) -> Result<(), Problem> {
-    let Some(tender) = published.notice.as_ref().and_then(|notice| notice.announced.clone()) else {
+async fn schedule(
+    opening: &Opening,
+    entry: &FollowedEntry,
+    published: TenderNoticePublished,
+) -> Result<(), Problem> {
+    let Some(tender) = published
+        .notice
+        .as_ref()
+        .and_then(|notice| notice.announced.clone())
+    else {
         return Err(Problem::internal("a tender notice without its tender"));
     };
     let key = ceremony_key(opening, &tender).await?;
     let head = entry.head.clone();
     let scope = tender.name.clone();
-    act(opening, entry, &scope, "opening/ScheduleSession", &published, move |session| {
-        Ok(decide::schedule(session, tender, key, head))
-    })
+    act(
+        opening,
+        entry,
+        &scope,
+        "opening/ScheduleSession",
+        &published,
+        move |session| Ok(decide::schedule(session, tender, key, head)),
+    )
     .await
 }
 
 /// The tender's key with every holder's public share, recomputed from the ceremony's transcript.
 async fn ceremony_key(opening: &Opening, tender: &Tender) -> Result<Vec<u8>, Problem> {
-    let request = GetCeremonyRequest { tender: tender.name.clone() };
-    let ceremony = opening.setting.peers.tender().get_ceremony(request).await?.into_inner().ceremony;
-    let ceremony = ceremony.ok_or_else(|| Problem::internal("an announced tender without a ceremony"))?;
+    let request = GetCeremonyRequest {
+        tender: tender.name.clone(),
+    };
+    let ceremony = opening
+        .setting
+        .peers
+        .tender()
+        .get_ceremony(request)
+        .await?
+        .into_inner()
+        .ceremony;
+    let ceremony =
+        ceremony.ok_or_else(|| Problem::internal("an announced tender without a ceremony"))?;
     let key = ceremony::verify(&ceremony).map_err(Problem::internal)?;
-    if key.id().as_slice() != tender.key_id || key.sealing().element().as_bytes().as_slice() != tender.public_key {
-        return Err(Problem::internal(format!("the key of {} is not its ceremony's", tender.name)));
+    if key.id().as_slice() != tender.key_id
+        || key.sealing().element().as_bytes().as_slice() != tender.public_key
+    {
+        return Err(Problem::internal(format!(
+            "the key of {} is not its ceremony's",
+            tender.name
+        )));
     }
     Ok(key.encode())
 }
@@ -80,26 +111,47 @@ async fn bid_event(opening: &Arc<Opening>, entry: FollowedEntry) -> Result<(), P
     if name == DeadlineMoved::full_name() {
         let moved: DeadlineMoved = entry.read()?.unwrap_or_default();
         let to = moved.new_deadline_us;
-        return act(opening, &entry, &scope, "opening/MoveSession", &moved, move |session| {
-            Ok(decide::move_to(scheduled(session)?, to))
-        })
+        return act(
+            opening,
+            &entry,
+            &scope,
+            "opening/MoveSession",
+            &moved,
+            move |session| Ok(decide::move_to(scheduled(session)?, to)),
+        )
         .await;
     }
     if name == BiddingReleased::full_name() {
         let released: BiddingReleased = entry.read()?.unwrap_or_default();
         let to = released.new_deadline_us;
-        return act(opening, &entry, &scope, "opening/MoveSession", &released, move |session| {
-            let session = scheduled(session)?;
-            Ok(if to > session.deadline_us { decide::move_to(session, to) } else { Vec::new() })
-        })
+        return act(
+            opening,
+            &entry,
+            &scope,
+            "opening/MoveSession",
+            &released,
+            move |session| {
+                let session = scheduled(session)?;
+                Ok(if to > session.deadline_us {
+                    decide::move_to(session, to)
+                } else {
+                    Vec::new()
+                })
+            },
+        )
         .await;
     }
     if name == BiddingEnded::full_name() {
         let ended: BiddingEnded = entry.read()?.unwrap_or_default();
         let reason = ended.reason.clone();
-        return act(opening, &entry, &scope, "opening/TerminateSession", &ended, move |session| {
-            Ok(decide::terminate(scheduled(session)?, reason))
-        })
+        return act(
+            opening,
+            &entry,
+            &scope,
+            "opening/TerminateSession",
+            &ended,
+            move |session| Ok(decide::terminate(scheduled(session)?, reason)),
+        )
         .await;
     }
     if name == BiddingClosed::full_name() {
@@ -114,7 +166,9 @@ fn scheduled(session: &SessionState) -> Result<&SessionState, Problem> {
     if session.exists() {
         Ok(session)
     } else {
-        Err(Problem::Unavailable("the session is not scheduled yet".to_owned()))
+        Err(Problem::Unavailable(
+            "the session is not scheduled yet".to_owned(),
+        ))
     }
 }
 
@@ -138,14 +192,24 @@ async fn act(
 
 /// Folds the closed log and puts its closing on record. Proofs and signatures are checked while the
 /// holders check them too; nothing opens before both are done.
-async fn begin(opening: &Arc<Opening>, entry: &FollowedEntry, event: BiddingClosed) -> Result<(), Problem> {
+async fn begin(
+    opening: &Arc<Opening>,
+    entry: &FollowedEntry,
+    event: BiddingClosed,
+) -> Result<(), Problem> {
     let tender = entry.scope.clone();
     scheduled(&opening.session(&tender).await?)?;
     let head = head_after(opening, entry).await?;
     let (closed, _) = opening.read_closed(&tender, &head).await?;
     let rules = opening.setting.rules.clone();
-    let step = Step::of_cause(SERVICE, &tender, "opening/StartOpening", &entry.cause(), &event)
-        .reading(&[stream()]);
+    let step = Step::of_cause(
+        SERVICE,
+        &tender,
+        "opening/StartOpening",
+        &entry.cause(),
+        &event,
+    )
+    .reading(&[stream()]);
     ledger::commit_quietly(&opening.journal, step, move |view| {
         let session: SessionState = ledger::load(view, stream())?;
         let (events, said) = decide::start(&session, &closed, &rules, view.now)?;
@@ -170,9 +234,18 @@ async fn head_after(opening: &Opening, entry: &FollowedEntry) -> Result<LogHead,
             from_seq: i64::try_from(frontier.size()).unwrap_or(i64::MAX),
             limit: 1000,
         };
-        let page = opening.setting.peers.logs().read_log(request).await?.into_inner();
+        let page = opening
+            .setting
+            .peers
+            .logs()
+            .read_log(request)
+            .await?
+            .into_inner();
         if page.entries.is_empty() {
-            return Err(Problem::Unavailable(format!("the bid log of {} ends early", entry.scope)));
+            return Err(Problem::Unavailable(format!(
+                "the bid log of {} ends early",
+                entry.scope
+            )));
         }
         for record in page.entries {
             if frontier.size() <= entry.seq {
@@ -180,5 +253,9 @@ async fn head_after(opening: &Opening, entry: &FollowedEntry) -> Result<LogHead,
             }
         }
     }
-    Ok(LogHead { log_id: entry.log.as_bytes().to_vec(), size, root: frontier.root().to_vec() })
+    Ok(LogHead {
+        log_id: entry.log.as_bytes().to_vec(),
+        size,
+        root: frontier.root().to_vec(),
+    })
 }

@@ -14,10 +14,10 @@ mod store;
 
 use std::sync::Arc;
 
+use sunbid_contracts::common::v1::Verdict;
 use sunbid_contracts::opening::v1::opening_service_server::OpeningServiceServer;
 use sunbid_domain::opening::SessionState;
 use sunbid_domain::{Event, opening::session::STREAM};
-use sunbid_contracts::common::v1::Verdict;
 use sunbid_journal::{Journal, StreamId, Val};
 use sunbid_service::page::Pages;
 use sunbid_service::{Decided, Problem, Setting, StartError, Started, ledger, names};
@@ -104,8 +104,16 @@ pub(crate) fn decided<R: Default + 'static>(
     for event in &events {
         session.evolve(event, view.now)?;
     }
-    let tender = session.tender.as_ref().map(|tender| tender.name.clone()).unwrap_or_default();
-    let row = vec![Val::Text(tender), Val::Int(session.stage.into()), Val::Int(session.deadline_us)];
+    let tender = session
+        .tender
+        .as_ref()
+        .map(|tender| tender.name.clone())
+        .unwrap_or_default();
+    let row = vec![
+        Val::Text(tender),
+        Val::Int(session.stage.into()),
+        Val::Int(session.deadline_us),
+    ];
     let decided = Decided::new()
         .events(stream(), events)
         .verdicts(verdicts)

@@ -5,14 +5,14 @@ use std::{pin::Pin, sync::Arc};
 
 use futures_util::Stream;
 use sunbid_contracts::opening::v1::{
-    AnswerObjectionRequest, AnswerObjectionResponse, CheckInRequest, CheckInResponse, CloseSessionRequest,
-    CloseSessionResponse, ConfirmRecordRequest, ConfirmRecordResponse, DownloadPartRequest,
-    DownloadPartResponse, GetOpeningRecordRequest, GetOpeningRecordResponse, GetSessionRequest,
-    GetSessionResponse, ListDeliveriesRequest, ListDeliveriesResponse, PostSharesRequest,
-    PostSharesResponse, PublishRescueRequest, PublishRescueResponse, RaiseObjectionRequest,
-    RaiseObjectionResponse, ReadClosingRequest, ReadClosingResponse, SignClosingRequest,
-    SignClosingResponse, WatchOpeningsRequest, WatchOpeningsResponse, WatchSessionRequest,
-    WatchSessionResponse, opening_service_server::OpeningService,
+    AnswerObjectionRequest, AnswerObjectionResponse, CheckInRequest, CheckInResponse,
+    CloseSessionRequest, CloseSessionResponse, ConfirmRecordRequest, ConfirmRecordResponse,
+    DownloadPartRequest, DownloadPartResponse, GetOpeningRecordRequest, GetOpeningRecordResponse,
+    GetSessionRequest, GetSessionResponse, ListDeliveriesRequest, ListDeliveriesResponse,
+    PostSharesRequest, PostSharesResponse, PublishRescueRequest, PublishRescueResponse,
+    RaiseObjectionRequest, RaiseObjectionResponse, ReadClosingRequest, ReadClosingResponse,
+    SignClosingRequest, SignClosingResponse, WatchOpeningsRequest, WatchOpeningsResponse,
+    WatchSessionRequest, WatchSessionResponse, opening_service_server::OpeningService,
 };
 use sunbid_service::{Caller, Language, Problem};
 use tonic::{Request, Response, Status};
@@ -27,7 +27,9 @@ pub struct Rpc {
 }
 
 fn answer<T>(language: Language, result: Result<T, Problem>) -> Result<Response<T>, Status> {
-    result.map(Response::new).map_err(|problem| problem.into_status(language))
+    result
+        .map(Response::new)
+        .map_err(|problem| problem.into_status(language))
 }
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send + 'a>>;
@@ -60,7 +62,10 @@ impl OpeningService for Rpc {
         request: Request<GetSessionRequest>,
     ) -> Result<Response<GetSessionResponse>, Status> {
         let language = Language::of(request.metadata());
-        answer(language, self.opening.get_session(request.into_inner()).await)
+        answer(
+            language,
+            self.opening.get_session(request.into_inner()).await,
+        )
     }
 
     type WatchSessionStream = Answers<WatchSessionResponse>;
@@ -70,7 +75,13 @@ impl OpeningService for Rpc {
         request: Request<WatchSessionRequest>,
     ) -> Result<Response<Self::WatchSessionStream>, Status> {
         let language = Language::of(request.metadata());
-        answer(language, self.opening.clone().watch_session(language, request.into_inner()).await)
+        answer(
+            language,
+            self.opening
+                .clone()
+                .watch_session(language, request.into_inner())
+                .await,
+        )
     }
 
     async fn get_opening_record(
@@ -78,7 +89,10 @@ impl OpeningService for Rpc {
         request: Request<GetOpeningRecordRequest>,
     ) -> Result<Response<GetOpeningRecordResponse>, Status> {
         let language = Language::of(request.metadata());
-        answer(language, self.opening.get_opening_record(request.into_inner()).await)
+        answer(
+            language,
+            self.opening.get_opening_record(request.into_inner()).await,
+        )
     }
 
     type WatchOpeningsStream = Answers<WatchOpeningsResponse>;
@@ -88,7 +102,8 @@ impl OpeningService for Rpc {
         request: Request<WatchOpeningsRequest>,
     ) -> Result<Response<Self::WatchOpeningsStream>, Status> {
         let language = Language::of(request.metadata());
-        let result = Caller::of(&request).map(|caller| self.opening.clone().watch_openings(language, &caller));
+        let result = Caller::of(&request)
+            .map(|caller| self.opening.clone().watch_openings(language, &caller));
         answer(language, result)
     }
 
@@ -101,7 +116,9 @@ impl OpeningService for Rpc {
         let language = Language::of(request.metadata());
         let result = async {
             let caller = Caller::of(&request)?;
-            self.opening.read_closing(&caller, request.into_inner()).await
+            self.opening
+                .read_closing(&caller, request.into_inner())
+                .await
         };
         answer(language, result.await)
     }
@@ -115,7 +132,9 @@ impl OpeningService for Rpc {
         let language = Language::of(request.metadata());
         let result = async {
             let caller = Caller::of(&request)?;
-            self.opening.download_part(language, &caller, request.into_inner()).await
+            self.opening
+                .download_part(language, &caller, request.into_inner())
+                .await
         };
         answer(language, result.await)
     }
@@ -124,9 +143,21 @@ impl OpeningService for Rpc {
     signed_in!(sign_closing, SignClosingRequest, SignClosingResponse);
     signed_in!(post_shares, PostSharesRequest, PostSharesResponse);
     signed_in!(publish_rescue, PublishRescueRequest, PublishRescueResponse);
-    signed_in!(raise_objection, RaiseObjectionRequest, RaiseObjectionResponse);
-    signed_in!(answer_objection, AnswerObjectionRequest, AnswerObjectionResponse);
+    signed_in!(
+        raise_objection,
+        RaiseObjectionRequest,
+        RaiseObjectionResponse
+    );
+    signed_in!(
+        answer_objection,
+        AnswerObjectionRequest,
+        AnswerObjectionResponse
+    );
     signed_in!(confirm_record, ConfirmRecordRequest, ConfirmRecordResponse);
     signed_in!(close_session, CloseSessionRequest, CloseSessionResponse);
-    signed_in!(list_deliveries, ListDeliveriesRequest, ListDeliveriesResponse);
+    signed_in!(
+        list_deliveries,
+        ListDeliveriesRequest,
+        ListDeliveriesResponse
+    );
 }

@@ -8,7 +8,8 @@ use futures_util::StreamExt;
 use sunbid_contracts::{
     bid::v1::ReadPayloadsRequest,
     opening::v1::{
-        DownloadPartRequest, DownloadPartResponse, ListDeliveriesRequest, ListDeliveriesResponse, PartDelivery,
+        DownloadPartRequest, DownloadPartResponse, ListDeliveriesRequest, ListDeliveriesResponse,
+        PartDelivery,
     },
 };
 use sunbid_domain::Refusal;
@@ -44,7 +45,9 @@ impl Opening {
         let checked = self.checked(&case).await?;
         let filter = format!("{}/{}", caller.organization(), request.tender);
         let start = match self.pages.position(&filter, &request.page_token)? {
-            Some(bytes) => <[u8; 8]>::try_from(bytes.as_slice()).map(u64::from_be_bytes).map_err(Problem::internal)?,
+            Some(bytes) => <[u8; 8]>::try_from(bytes.as_slice())
+                .map(u64::from_be_bytes)
+                .map_err(Problem::internal)?,
             None => 0,
         };
         let start = usize::try_from(start).unwrap_or(usize::MAX);
@@ -63,7 +66,10 @@ impl Opening {
                 bidder: envelope.bidder.clone(),
                 part: envelope.part,
                 header: envelope.header.encode(),
-                deliveries: holders.iter().filter_map(|h| h.shares.deliveries.get(place).cloned()).collect(),
+                deliveries: holders
+                    .iter()
+                    .filter_map(|h| h.shares.deliveries.get(place).cloned())
+                    .collect(),
             })
             .collect();
         let end = start.saturating_add(parts.len());
@@ -72,7 +78,12 @@ impl Opening {
         } else {
             String::new()
         };
-        Ok(ListDeliveriesResponse { parts, close: case.close.to_vec(), next_page_token, verdicts: Vec::new() })
+        Ok(ListDeliveriesResponse {
+            parts,
+            close: case.close.to_vec(),
+            next_page_token,
+            verdicts: Vec::new(),
+        })
     }
 
     pub async fn download_part(
@@ -84,15 +95,26 @@ impl Opening {
         self.opened_by(caller, &request.tender).await?;
         let case = self.case(&request.tender).await?;
         let checked = self.checked(&case).await?;
-        let part = case.delivered(&checked).iter().find(|part| part.header.id().as_slice() == request.header_id);
+        let part = case
+            .delivered(&checked)
+            .iter()
+            .find(|part| part.header.id().as_slice() == request.header_id);
         let part = part.ok_or(Refusal::Forbidden)?;
         let wanted = ReadPayloadsRequest {
             tender: request.tender,
             payload_roots: vec![part.header.payload_root().to_vec()],
         };
-        let chunks = self.setting.peers.bid().read_payloads(wanted).await?.into_inner();
+        let chunks = self
+            .setting
+            .peers
+            .bid()
+            .read_payloads(wanted)
+            .await?
+            .into_inner();
         let answers = chunks.map(move |message| match message {
-            Ok(message) if message.fault.is_empty() => Ok(DownloadPartResponse { chunk: message.chunk }),
+            Ok(message) if message.fault.is_empty() => Ok(DownloadPartResponse {
+                chunk: message.chunk,
+            }),
             Ok(message) => Err(Status::data_loss(message.fault)),
             Err(status) => Err(Problem::from(status).into_status(language)),
         });

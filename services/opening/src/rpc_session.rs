@@ -4,14 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::stream;
 use sunbid_contracts::opening::v1::{
-    AnswerObjectionRequest, AnswerObjectionResponse, CheckInRequest, CheckInResponse, CloseSessionRequest,
-    CloseSessionResponse, ConfirmRecordRequest, ConfirmRecordResponse, GetOpeningRecordRequest,
-    GetOpeningRecordResponse, GetSessionRequest, GetSessionResponse, PublishRescueRequest,
-    PublishRescueResponse, RaiseObjectionRequest, RaiseObjectionResponse, Session, WatchSessionRequest,
-    WatchSessionResponse,
+    AnswerObjectionRequest, AnswerObjectionResponse, CheckInRequest, CheckInResponse,
+    CloseSessionRequest, CloseSessionResponse, ConfirmRecordRequest, ConfirmRecordResponse,
+    GetOpeningRecordRequest, GetOpeningRecordResponse, GetSessionRequest, GetSessionResponse,
+    PublishRescueRequest, PublishRescueResponse, RaiseObjectionRequest, RaiseObjectionResponse,
+    Session, WatchSessionRequest, WatchSessionResponse,
 };
-use sunbid_domain::opening::{SessionState, decide, record};
 use sunbid_domain::Refusal;
+use sunbid_domain::opening::{SessionState, decide, record};
 use sunbid_service::{Caller, Language, Problem, Step, ledger, names};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -28,13 +28,21 @@ impl Opening {
         names::check_tender(tender, "tender")?;
         let session = self.session(tender).await?;
         if !session.exists() {
-            return Err(Refusal::NotFound { what: tender.to_owned() }.into());
+            return Err(Refusal::NotFound {
+                what: tender.to_owned(),
+            }
+            .into());
         }
         Ok(session.seen(self.setting.clock.now()))
     }
 
-    pub async fn get_session(&self, request: GetSessionRequest) -> Result<GetSessionResponse, Problem> {
-        Ok(GetSessionResponse { session: Some(self.seen(&request.tender).await?) })
+    pub async fn get_session(
+        &self,
+        request: GetSessionRequest,
+    ) -> Result<GetSessionResponse, Problem> {
+        Ok(GetSessionResponse {
+            session: Some(self.seen(&request.tender).await?),
+        })
     }
 
     /// The session now and whenever it changes. To resume, watch again: the first answer is the
@@ -47,24 +55,32 @@ impl Opening {
         let changes = self.journal.changes();
         self.seen(&request.tender).await?;
         let state = (self, request.tender, changes, None::<Session>);
-        let answers = stream::unfold(state, move |(opening, tender, mut changes, mut last)| async move {
-            loop {
-                match opening.seen(&tender).await {
-                    Ok(session) if last.as_ref() != Some(&session) => {
-                        last = Some(session.clone());
-                        let answer = WatchSessionResponse { session: Some(session) };
-                        return Some((Ok(answer), (opening, tender, changes, last)));
+        let answers = stream::unfold(
+            state,
+            move |(opening, tender, mut changes, mut last)| async move {
+                loop {
+                    match opening.seen(&tender).await {
+                        Ok(session) if last.as_ref() != Some(&session) => {
+                            last = Some(session.clone());
+                            let answer = WatchSessionResponse {
+                                session: Some(session),
+                            };
+                            return Some((Ok(answer), (opening, tender, changes, last)));
+                        }
+                        Ok(_) => {}
+                        Err(problem) => {
+                            return Some((
+                                Err(problem.into_status(language)),
+                                (opening, tender, changes, last),
+                            ));
+                        }
                     }
-                    Ok(_) => {}
-                    Err(problem) => {
-                        return Some((Err(problem.into_status(language)), (opening, tender, changes, last)));
+                    if !opening.wait(&mut changes).await {
+                        return None;
                     }
                 }
-                if !opening.wait(&mut changes).await {
-                    return None;
-                }
-            }
-        });
+            },
+        );
         Ok(Box::pin(answers))
     }
 
@@ -87,15 +103,30 @@ impl Opening {
     ) -> Result<GetOpeningRecordResponse, Problem> {
         names::check_tender(&request.tender, "tender")?;
         match store::record(self.journal.db(), &request.tender).await? {
-            Some(record) => Ok(GetOpeningRecordResponse { record: Some(record) }),
-            None => Err(Refusal::NotFound { what: format!("{}/opening/record", request.tender) }.into()),
+            Some(record) => Ok(GetOpeningRecordResponse {
+                record: Some(record),
+            }),
+            None => Err(Refusal::NotFound {
+                what: format!("{}/opening/record", request.tender),
+            }
+            .into()),
         }
     }
 
-    pub async fn check_in(&self, caller: &Caller, request: CheckInRequest) -> Result<CheckInResponse, Problem> {
+    pub async fn check_in(
+        &self,
+        caller: &Caller,
+        request: CheckInRequest,
+    ) -> Result<CheckInResponse, Problem> {
         names::check_tender(&request.tender, "tender")?;
         let organization = caller.organization().to_owned();
-        let step = self.step(caller, "opening/CheckIn", &request.tender, &request.request_id, &request)?;
+        let step = self.step(
+            caller,
+            "opening/CheckIn",
+            &request.tender,
+            &request.request_id,
+            &request,
+        )?;
         let done = ledger::commit(&self.journal, step, move |view| {
             let session: SessionState = ledger::load(view, session_stream())?;
             let events = decide::check_in(&session, &organization)?;
@@ -118,13 +149,24 @@ impl Opening {
         let checked = self.checked(&case).await?;
         // Another bidder's envelope and one that does not exist get the same answer.
         let own = checked.sheets.iter().find(|sheet| {
-            sheet.header.id().as_slice() == request.header_id && sheet.bidder == caller.organization()
+            sheet.header.id().as_slice() == request.header_id
+                && sheet.bidder == caller.organization()
         });
         let envelope = own.ok_or(Refusal::Forbidden)?;
         record::rescue(&case.key, &envelope.header, &request.secret).map_err(|fault| {
-            Refusal::field("secret", "不是该信封的密钥。", format!("is not this envelope's: {fault}"))
+            Refusal::field(
+                "secret",
+                "不是该信封的密钥。",
+                format!("is not this envelope's: {fault}"),
+            )
         })?;
-        let step = self.step(caller, "opening/PublishRescue", &request.tender, &request.request_id, &request)?;
+        let step = self.step(
+            caller,
+            "opening/PublishRescue",
+            &request.tender,
+            &request.request_id,
+            &request,
+        )?;
         let tender = request.tender.clone();
         let done = ledger::commit(&self.journal, step, move |view| {
             let session: SessionState = ledger::load(view, session_stream())?;
@@ -142,15 +184,29 @@ impl Opening {
         request: RaiseObjectionRequest,
     ) -> Result<RaiseObjectionResponse, Problem> {
         names::check_tender(&request.tender, "tender")?;
-        let step = self.step(caller, "opening/RaiseObjection", &request.tender, &request.request_id, &request)?;
+        let step = self.step(
+            caller,
+            "opening/RaiseObjection",
+            &request.tender,
+            &request.request_id,
+            &request,
+        )?;
         let (organization, rules) = (caller.organization().to_owned(), self.setting.rules.clone());
         let name = format!("{}/objections/{}", request.tender, Uuid::new_v4());
         let done = ledger::commit(&self.journal, step, move |view| {
             let session: SessionState = ledger::load(view, session_stream())?;
-            let (objection, (events, said)) =
-                decide::raise_objection(&session, &organization, name, &request.text, &rules, view.now)?;
+            let (objection, (events, said)) = decide::raise_objection(
+                &session,
+                &organization,
+                name,
+                &request.text,
+                &rules,
+                view.now,
+            )?;
             let (decided, _) = decided(view, session, events, said)?;
-            Ok(decided.reply(|_| RaiseObjectionResponse { objection: Some(objection) }))
+            Ok(decided.reply(|_| RaiseObjectionResponse {
+                objection: Some(objection),
+            }))
         });
         Ok(done.await?.reply)
     }
@@ -160,16 +216,34 @@ impl Opening {
         caller: &Caller,
         request: AnswerObjectionRequest,
     ) -> Result<AnswerObjectionResponse, Problem> {
-        let tender = request.name.split_once("/objections/").map_or("", |(tender, _)| tender).to_owned();
+        let tender = request
+            .name
+            .split_once("/objections/")
+            .map_or("", |(tender, _)| tender)
+            .to_owned();
         names::check_tender(&tender, "name")?;
-        let step = self.step(caller, "opening/AnswerObjection", &tender, &request.request_id, &request)?;
+        let step = self.step(
+            caller,
+            "opening/AnswerObjection",
+            &tender,
+            &request.request_id,
+            &request,
+        )?;
         let caller = caller.clone();
         let done = ledger::commit(&self.journal, step, move |view| {
             let session: SessionState = ledger::load(view, session_stream())?;
             caller.acts_for(session.purchaser())?;
-            let events = decide::answer_objection(&session, &request.name, &request.answer, caller.subject())?;
+            let events = decide::answer_objection(
+                &session,
+                &request.name,
+                &request.answer,
+                caller.subject(),
+            )?;
             let (decided, after) = decided(view, session, events, Vec::new())?;
-            let objection = after.objections.into_iter().find(|objection| objection.name == request.name);
+            let objection = after
+                .objections
+                .into_iter()
+                .find(|objection| objection.name == request.name);
             Ok(decided.reply(|_| AnswerObjectionResponse { objection }))
         });
         Ok(done.await?.reply)
@@ -181,7 +255,13 @@ impl Opening {
         request: ConfirmRecordRequest,
     ) -> Result<ConfirmRecordResponse, Problem> {
         names::check_tender(&request.tender, "tender")?;
-        let step = self.step(caller, "opening/ConfirmRecord", &request.tender, &request.request_id, &request)?;
+        let step = self.step(
+            caller,
+            "opening/ConfirmRecord",
+            &request.tender,
+            &request.request_id,
+            &request,
+        )?;
         let organization = caller.organization().to_owned();
         let done = ledger::commit(&self.journal, step, move |view| {
             let session: SessionState = ledger::load(view, session_stream())?;
@@ -197,9 +277,17 @@ impl Opening {
         request: CloseSessionRequest,
     ) -> Result<CloseSessionResponse, Problem> {
         names::check_tender(&request.tender, "tender")?;
-        let step = self.step(caller, "opening/CloseSession", &request.tender, &request.request_id, &request)?;
+        let step = self.step(
+            caller,
+            "opening/CloseSession",
+            &request.tender,
+            &request.request_id,
+            &request,
+        )?;
         // A published record never changes, so it may be read before the decision.
-        let record = store::record(self.journal.db(), &request.tender).await?.unwrap_or_default();
+        let record = store::record(self.journal.db(), &request.tender)
+            .await?
+            .unwrap_or_default();
         let (caller, rules) = (caller.clone(), self.setting.rules.clone());
         let done = ledger::commit(&self.journal, step, move |view| {
             let session: SessionState = ledger::load(view, session_stream())?;
@@ -207,7 +295,9 @@ impl Opening {
             let (events, said) = decide::close(&session, &record, &rules, view.now)?;
             let (decided, after) = decided(view, session, events, said)?;
             let seen = after.seen(view.now);
-            Ok(decided.reply(|_| CloseSessionResponse { session: Some(seen) }))
+            Ok(decided.reply(|_| CloseSessionResponse {
+                session: Some(seen),
+            }))
         });
         Ok(done.await?.reply)
     }
@@ -220,7 +310,14 @@ impl Opening {
         request_id: &str,
         request: &impl prost::Message,
     ) -> Result<Step, Problem> {
-        let step = Step::of_caller(SERVICE, tender, method, caller.subject(), request_id, request)?;
+        let step = Step::of_caller(
+            SERVICE,
+            tender,
+            method,
+            caller.subject(),
+            request_id,
+            request,
+        )?;
         Ok(step.reading(&[session_stream()]))
     }
 }

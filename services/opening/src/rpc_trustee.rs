@@ -7,8 +7,9 @@ use std::{
 
 use futures_util::stream;
 use sunbid_contracts::opening::v1::{
-    ClosingSignature, PostSharesRequest, PostSharesResponse, ReadClosingRequest, ReadClosingResponse,
-    SessionState as Stage, SignClosingRequest, SignClosingResponse, WatchOpeningsResponse,
+    ClosingSignature, PostSharesRequest, PostSharesResponse, ReadClosingRequest,
+    ReadClosingResponse, SessionState as Stage, SignClosingRequest, SignClosingResponse,
+    WatchOpeningsResponse,
 };
 use sunbid_domain::Refusal;
 use sunbid_domain::opening::{SessionState, decide};
@@ -16,11 +17,7 @@ use sunbid_service::{Caller, Language, Problem, Step, ledger, names};
 use uuid::Uuid;
 
 use crate::{
-    Opening, SERVICE,
-    case::blocking,
-    decided,
-    rpc::Answers,
-    store, stream as session_stream,
+    Opening, SERVICE, case::blocking, decided, rpc::Answers, store, stream as session_stream,
 };
 
 /// Holders may be late by so much and still do their part, seconds.
@@ -30,7 +27,11 @@ const ANSWER_BYTES: usize = 2 * 1024 * 1024;
 
 impl Opening {
     /// Openings that wait for the caller's institution, now and whenever that changes.
-    pub fn watch_openings(self: Arc<Self>, language: Language, caller: &Caller) -> Answers<WatchOpeningsResponse> {
+    pub fn watch_openings(
+        self: Arc<Self>,
+        language: Language,
+        caller: &Caller,
+    ) -> Answers<WatchOpeningsResponse> {
         let changes = self.journal.changes();
         let organization = caller.organization().to_owned();
         let told: HashMap<String, WatchOpeningsResponse> = HashMap::new();
@@ -65,21 +66,47 @@ impl Opening {
         Box::pin(answers)
     }
 
-    async fn openings_for(&self, organization: &str) -> Result<Vec<(String, WatchOpeningsResponse)>, Problem> {
-        let stages = [Stage::Closing, Stage::Decrypting, Stage::Announced, Stage::Failed];
+    async fn openings_for(
+        &self,
+        organization: &str,
+    ) -> Result<Vec<(String, WatchOpeningsResponse)>, Problem> {
+        let stages = [
+            Stage::Closing,
+            Stage::Decrypting,
+            Stage::Announced,
+            Stage::Failed,
+        ];
         let since = self.setting.clock.now().plus_seconds(-LATE_SECONDS);
         let mut found = Vec::new();
         for tender in store::sessions(self.journal.db(), &stages, since).await? {
             let session = self.session(&tender).await?;
-            let Some(holder) = session.holder_of(organization) else { continue };
-            let (signed, shared) = (session.has_signed(holder.index), session.has_shared(holder.index));
+            let Some(holder) = session.holder_of(organization) else {
+                continue;
+            };
+            let (signed, shared) = (
+                session.has_signed(holder.index),
+                session.has_shared(holder.index),
+            );
             let shares_wanted = session.shares_wanted();
             if signed && (shared || !shares_wanted) {
                 continue;
             }
-            let signatures = if shares_wanted { session.signatures.clone() } else { Vec::new() };
+            let signatures = if shares_wanted {
+                session.signatures.clone()
+            } else {
+                Vec::new()
+            };
             let closing = session.closing;
-            found.push((tender, WatchOpeningsResponse { closing, shares_wanted, signed, shared, signatures }));
+            found.push((
+                tender,
+                WatchOpeningsResponse {
+                    closing,
+                    shares_wanted,
+                    signed,
+                    shared,
+                    signatures,
+                },
+            ));
         }
         Ok(found)
     }
@@ -91,7 +118,9 @@ impl Opening {
     ) -> Result<Answers<ReadClosingResponse>, Problem> {
         names::check_tender(&request.tender, "tender")?;
         let session = self.session(&request.tender).await?;
-        session.holder_of(caller.organization()).ok_or(Refusal::Forbidden)?;
+        session
+            .holder_of(caller.organization())
+            .ok_or(Refusal::Forbidden)?;
         let case = self.case(&request.tender).await?;
         let answers = stream::unfold((case, 0), |(case, mut next)| async move {
             let mut bytes = 0;
@@ -140,8 +169,12 @@ impl Opening {
         let organization = caller.organization().to_owned();
         let session = self.session(&tender).await?;
         let empty = sunbid_contracts::opening::v1::HolderShares::default();
-        let index =
-            decide::may_share(&session, &organization, &request.close, request.shares.as_ref().unwrap_or(&empty))?;
+        let index = decide::may_share(
+            &session,
+            &organization,
+            &request.close,
+            request.shares.as_ref().unwrap_or(&empty),
+        )?;
         if session.has_shared(index) {
             return Ok(PostSharesResponse {});
         }

@@ -15,8 +15,7 @@ pub const KEEP_SESSION: &str = "INSERT INTO session (tender, stage, deadline_us)
      ON CONFLICT (tender) DO UPDATE SET stage = excluded.stage, deadline_us = excluded.deadline_us";
 pub const KEEP_RECORD: &str = "INSERT INTO opening_record (tender, record) VALUES ($1, $2) \
      ON CONFLICT (tender) DO NOTHING";
-const SESSIONS: &str =
-    "SELECT tender FROM session WHERE stage = $1 AND deadline_us >= $2 ORDER BY deadline_us, tender";
+const SESSIONS: &str = "SELECT tender FROM session WHERE stage = $1 AND deadline_us >= $2 ORDER BY deadline_us, tender";
 const RECORD: &str = "SELECT record FROM opening_record WHERE tender = $1";
 
 /// Every statement, for the test that prepares them.
@@ -61,21 +60,40 @@ mod tests {
         let db = Db::sqlite(&folder.path().join("opening.db")).await.unwrap();
         db.migrate(MIGRATIONS).await.unwrap();
         for (name, sql) in SQL {
-            db.prepare(sql).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            db.prepare(sql)
+                .await
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
         }
         let row = |stage: Stage| {
-            [Val::Text("tenders/a".into()), Val::Int(i64::from(stage as i32)), Val::Int(7)]
+            [
+                Val::Text("tenders/a".into()),
+                Val::Int(i64::from(stage as i32)),
+                Val::Int(7),
+            ]
         };
         db.exec(KEEP_SESSION, &row(Stage::Scheduled)).await.unwrap();
         db.exec(KEEP_SESSION, &row(Stage::Closing)).await.unwrap();
         let found = |stages: &'static [Stage], since| {
             let db = db.clone();
-            async move { sessions(&db, stages, Instant::from_micros(since)).await.unwrap() }
+            async move {
+                sessions(&db, stages, Instant::from_micros(since))
+                    .await
+                    .unwrap()
+            }
         };
-        assert_eq!(found(&[Stage::Scheduled, Stage::Closing], 7).await, ["tenders/a"]);
+        assert_eq!(
+            found(&[Stage::Scheduled, Stage::Closing], 7).await,
+            ["tenders/a"]
+        );
         assert!(found(&[Stage::Closing], 8).await.is_empty());
-        let record = OpeningRecord { tender: "tenders/a".into(), ..OpeningRecord::default() };
-        let values = [Val::Text("tenders/a".into()), Val::Blob(record.encode_to_vec())];
+        let record = OpeningRecord {
+            tender: "tenders/a".into(),
+            ..OpeningRecord::default()
+        };
+        let values = [
+            Val::Text("tenders/a".into()),
+            Val::Blob(record.encode_to_vec()),
+        ];
         db.exec(KEEP_RECORD, &values).await.unwrap();
         assert_eq!(super::record(&db, "tenders/a").await.unwrap(), Some(record));
         assert_eq!(super::record(&db, "tenders/b").await.unwrap(), None);

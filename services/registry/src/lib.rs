@@ -20,7 +20,6 @@ use sunbid_contracts::registry::v1::{
     GetPlatformResponse, registry_service_server::RegistryServiceServer,
 };
 use sunbid_journal::Journal;
-use sunbid_proofs::note::{ED25519_NOTE, Verifier};
 use sunbid_service::{Setting, StartError, Started, page::Pages};
 use sunbid_terms::Clock;
 use tokio::task::JoinSet;
@@ -74,18 +73,13 @@ pub async fn start(setting: Setting) -> Result<Started, StartError> {
 }
 
 fn platform(setting: &Setting) -> Result<GetPlatformResponse, StartError> {
-    let fault = |cause: String| StartError::Other {
-        service: SERVICE,
-        cause,
-    };
-    let log_key = setting.keys.public("log")?;
-    let log_key = <[u8; 32]>::try_from(log_key.as_slice())
-        .map_err(|_| fault("the log's public key is not 32 bytes".to_owned()))?;
-    let verifier = Verifier::new(&format!("{}/log", setting.origin), ED25519_NOTE, log_key)
-        .map_err(|error| fault(error.to_string()))?;
     Ok(GetPlatformResponse {
         token_key: setting.keys.public("token")?,
-        log_verifier_key: verifier.to_string(),
+        log_verifier_key: setting
+            .keys
+            .log_signer(&setting.origin)?
+            .verifier()
+            .to_string(),
         receipt_key: setting.keys.public("receipt")?,
         roots: setting.roots.ders(),
         sandbox: setting.sandbox,

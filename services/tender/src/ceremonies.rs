@@ -66,7 +66,9 @@ impl Tenders {
         let holders = self.holders(&request.holders).await?;
         let intent = self.intent(&tender.intent).await?;
         let mut nonce = [0; 32];
-        SystemRandom::new().fill(&mut nonce).map_err(|_| Problem::internal("no randomness"))?;
+        SystemRandom::new()
+            .fill(&mut nonce)
+            .map_err(|_| Problem::internal("no randomness"))?;
         let rules = self.rules.clone();
         let done = self
             .change(
@@ -78,7 +80,9 @@ impl Tenders {
                     let verdicts = judged(&rules, &tender, intent.as_ref(), view.now)?;
                     Ok(Change { events, verdicts })
                 },
-                |after, _| StartCeremonyResponse { ceremony: after.ceremony },
+                |after, _| StartCeremonyResponse {
+                    ceremony: after.ceremony,
+                },
             )
             .await?;
         Ok(done.reply)
@@ -157,7 +161,9 @@ impl Tenders {
         let ceremony = ceremony.ok_or_else(|| Refusal::NotFound {
             what: format!("{}/ceremonies", request.tender),
         })?;
-        Ok(GetCeremonyResponse { ceremony: Some(ceremony) })
+        Ok(GetCeremonyResponse {
+            ceremony: Some(ceremony),
+        })
     }
 
     pub async fn post(
@@ -207,9 +213,12 @@ impl Tenders {
         };
         Box::pin(stream::try_unfold(watch, move |mut watch| async move {
             match watch.next().await {
-                Ok(Some(ceremony)) => {
-                    Ok(Some((WatchCeremoniesResponse { ceremony: Some(ceremony) }, watch)))
-                }
+                Ok(Some(ceremony)) => Ok(Some((
+                    WatchCeremoniesResponse {
+                        ceremony: Some(ceremony),
+                    },
+                    watch,
+                ))),
                 Ok(None) => Ok(None),
                 Err(problem) => Err(problem.into_status(language)),
             }

@@ -36,13 +36,17 @@ impl Tenders {
             &header.request_id,
             &header,
         )?;
-        let document = header.document.clone().ok_or_else(|| {
-            Refusal::field("header.document", "必填。", "is required.")
-        })?;
+        let document = header
+            .document
+            .clone()
+            .ok_or_else(|| Refusal::field("header.document", "必填。", "is required."))?;
         let dossier = self.dossier(&header.tender).await?;
         let known = dossier.tender.as_ref().is_some_and(|tender| {
             tender.purchaser == caller.organization()
-                && tender.documents.iter().any(|one| one.sha256 == document.sha256)
+                && tender
+                    .documents
+                    .iter()
+                    .any(|one| one.sha256 == document.sha256)
         });
         // What is on record already was checked then; a repeat is answered without its bytes.
         if !known {
@@ -53,9 +57,17 @@ impl Tenders {
             .change(
                 step,
                 move |before, _| {
-                    Ok(draft::add_document(before, caller.organization(), &document)?.into())
+                    Ok(draft::add_document(
+                        before,
+                        caller.organization(),
+                        caller.subject(),
+                        &document,
+                    )?
+                    .into())
                 },
-                |after, _| UploadDocumentResponse { tender: after.tender },
+                |after, _| UploadDocumentResponse {
+                    tender: after.tender,
+                },
             )
             .await?;
         Ok(done.reply)
@@ -111,12 +123,22 @@ impl Tenders {
         if !may_see(caller.as_ref(), &tender) {
             return Err(Refusal::Forbidden.into());
         }
-        if !tender.documents.iter().any(|document| document.sha256 == request.sha256) {
+        if !tender
+            .documents
+            .iter()
+            .any(|document| document.sha256 == request.sha256)
+        {
             let what = format!("document {}", hex::encode(&request.sha256));
             return Err(Refusal::NotFound { what }.into());
         }
-        let chunks = self.files.give(&request.sha256).await.map_err(Problem::Passed)?;
-        Ok(Box::pin(chunks.map(|chunk| chunk.map(|chunk| DownloadDocumentResponse { chunk }))))
+        let chunks = self
+            .files
+            .give(&request.sha256)
+            .await
+            .map_err(Problem::Passed)?;
+        Ok(Box::pin(chunks.map(|chunk| {
+            chunk.map(|chunk| DownloadDocumentResponse { chunk })
+        })))
     }
 }
 

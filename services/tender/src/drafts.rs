@@ -39,7 +39,11 @@ impl Tenders {
         request: CreateTenderRequest,
     ) -> Result<CreateTenderResponse, Problem> {
         let request_id = names::check_request_id(&request.request_id)?;
-        let parts = [b"tender".as_slice(), caller.subject().as_bytes(), request_id.as_bytes()];
+        let parts = [
+            b"tender".as_slice(),
+            caller.subject().as_bytes(),
+            request_id.as_bytes(),
+        ];
         let name = format!("tenders/{}", derived(&parts));
         let step = Step::of_caller(
             NAME,
@@ -68,7 +72,10 @@ impl Tenders {
                     let verdicts = judged(&rules, &tender, intent.as_ref(), view.now)?;
                     Ok(Change { events, verdicts })
                 },
-                |after, verdicts| CreateTenderResponse { tender: after.tender, verdicts },
+                |after, verdicts| CreateTenderResponse {
+                    tender: after.tender,
+                    verdicts,
+                },
             )
             .await?;
         Ok(done.reply)
@@ -101,7 +108,10 @@ impl Tenders {
                     let verdicts = judged(&rules, &tender, intent.as_ref(), view.now)?;
                     Ok(Change { events, verdicts })
                 },
-                |after, verdicts| UpdateTenderResponse { tender: after.tender, verdicts },
+                |after, verdicts| UpdateTenderResponse {
+                    tender: after.tender,
+                    verdicts,
+                },
             )
             .await?;
         Ok(done.reply)
@@ -134,7 +144,9 @@ impl Tenders {
                     };
                     Ok(life::review(before, caller.organization(), review)?.into())
                 },
-                |after, _| ReviewTenderResponse { tender: after.tender },
+                |after, _| ReviewTenderResponse {
+                    tender: after.tender,
+                },
             )
             .await?;
         Ok(done.reply)
@@ -163,7 +175,9 @@ impl Tenders {
         let intent = self.intent(&tender.intent).await?;
         let verdicts = judged(&self.rules, &tender, intent.as_ref(), at)?;
         let scope = facts::scope(tender.track, &tender.jurisdiction, at)?;
-        let planned = self.rules.timetable(&scope, facts::method(tender.method()), at);
+        let planned = self
+            .rules
+            .timetable(&scope, facts::method(tender.method()), at);
         let stated = tender.timetable.unwrap_or_default();
         let earliest = planned.map(|plan| Timetable {
             document_from_us: at.micros(),
@@ -177,12 +191,22 @@ impl Tenders {
 
     /// The name an organisation is registered under.
     pub async fn registered_name(&self, organization: &str) -> Result<String, Problem> {
-        let asked = GetOrganizationRequest { name: organization.to_owned() };
-        let answer = self.peers.registry().get_organization(asked).await?.into_inner();
+        let asked = GetOrganizationRequest {
+            name: organization.to_owned(),
+        };
+        let answer = self
+            .peers
+            .registry()
+            .get_organization(asked)
+            .await?
+            .into_inner();
         Ok(answer.organization.unwrap_or_default().display_name)
     }
 }
 
 fn author(caller: &Caller) -> Author<'_> {
-    Author { subject: caller.subject(), organization: caller.organization() }
+    Author {
+        subject: caller.subject(),
+        organization: caller.organization(),
+    }
 }

@@ -47,13 +47,17 @@ impl Documents {
                 fs::remove_file(entry.path()).await?;
             }
         }
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     /// Starts to take a document.
     pub async fn take(&self) -> Result<Incoming, Problem> {
         let path = self.folder.join(format!("{}{UNFINISHED}", Uuid::new_v4()));
-        let file = File::create_new(&path).await.map_err(|error| fault(&error))?;
+        let file = File::create_new(&path)
+            .await
+            .map_err(|error| fault(&error))?;
         Ok(Incoming {
             file,
             path,
@@ -102,7 +106,10 @@ impl Documents {
 impl Incoming {
     /// Takes the next bytes.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
-        self.file.write_all(bytes).await.map_err(|error| fault(&error))?;
+        self.file
+            .write_all(bytes)
+            .await
+            .map_err(|error| fault(&error))?;
         self.context.update(bytes);
         self.length += bytes.len() as u64;
         Ok(())
@@ -181,7 +188,10 @@ impl Outgoing {
 
     async fn read(&mut self) -> io::Result<Vec<u8>> {
         let mut chunk = Vec::with_capacity(CHUNK);
-        (&mut self.file).take(CHUNK as u64).read_to_end(&mut chunk).await?;
+        (&mut self.file)
+            .take(CHUNK as u64)
+            .read_to_end(&mut chunk)
+            .await?;
         Ok(chunk)
     }
 }
@@ -239,7 +249,10 @@ mod tests {
             assert_eq!(status.code(), tonic::Code::DataLoss);
             assert!(status.message().contains(&hex::encode(digest)));
         }
-        assert_eq!(given(&documents, &[7; 32]).await.unwrap_err().code(), tonic::Code::DataLoss);
+        assert_eq!(
+            given(&documents, &[7; 32]).await.unwrap_err().code(),
+            tonic::Code::DataLoss
+        );
     }
 
     #[tokio::test]

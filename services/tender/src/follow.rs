@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use sunbid_contracts::{
-    bid::v1::{BiddingClosed, EndBiddingRequest},
+    bid::v1::{BiddingClosed, EndBiddingRequest, HoldBiddingRequest},
     notice::v1::{ClarificationPublished, TenderNoticePublished},
     opening::v1::OpeningRecordPublished,
     tender::v1::{TenderResumed, TenderState},
@@ -89,6 +89,16 @@ impl Tenders {
                 reason: before.tender.unwrap_or_default().state_reason,
             };
             self.peers.bid().end_bidding(end).await?;
+        } else if let Some(hold) = before.tender.and_then(|tender| tender.hold) {
+            // The same for a hold.
+            let hold = HoldBiddingRequest {
+                request_id: derived(&[b"hold", &entry.cause()]).to_string(),
+                tender: notice.tender.clone(),
+                hold: true,
+                reason: hold.reason,
+                new_deadline_us: 0,
+            };
+            self.hold_bidding(hold).await?;
         }
         let step = step(entry, &notice.tender, "FollowNotice", &published);
         let head = entry.head.clone();
@@ -132,8 +142,12 @@ impl Tenders {
         };
         let step = step(&entry, &entry.scope, "FollowOpening", &published);
         let head = entry.head.clone();
-        self.change(step, move |before, _| Ok(life::opened(before, head)?.into()), |_, _| ())
-            .await?;
+        self.change(
+            step,
+            move |before, _| Ok(life::opened(before, head)?.into()),
+            |_, _| (),
+        )
+        .await?;
         Ok(())
     }
 
@@ -142,7 +156,8 @@ impl Tenders {
             return Ok(());
         };
         let tender = self.dossier(&entry.scope).await?.tender.unwrap_or_default();
-        self.release(&entry.cause(), &entry.scope, &resumed, entry.at, &tender).await
+        self.release(&entry.cause(), &entry.scope, &resumed, entry.at, &tender)
+            .await
     }
 }
 

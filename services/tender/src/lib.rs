@@ -12,8 +12,6 @@ mod reading;
 mod rpc;
 mod service;
 mod store;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
@@ -41,7 +39,10 @@ pub async fn start(setting: Setting) -> Result<Started, StartError> {
     let pages = setting.pages(NAME)?;
     let files = files::Documents::open(&setting.data.join(NAME).join("documents"))
         .await
-        .map_err(|error| StartError::Other { service: NAME, cause: error.to_string() })?;
+        .map_err(|error| StartError::Other {
+            service: NAME,
+            cause: error.to_string(),
+        })?;
     let tenders = Arc::new(Tenders {
         journal: journal.clone(),
         peers: setting.peers.clone(),

@@ -18,7 +18,8 @@ use sunbid_domain::{
 use sunbid_rules::Engine;
 use sunbid_service::{Caller, Problem, Step, names};
 use sunbid_terms::Instant;
-use tonic::Code;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 use crate::{
     NAME,
@@ -52,7 +53,7 @@ impl Tenders {
                 reason: request.reason.clone(),
                 new_deadline_us: 0,
             };
-            self.peers.bid().hold_bidding(hold).await?;
+            self.hold_bidding(hold).await?;
         }
         let done = self
             .change(
@@ -60,10 +61,21 @@ impl Tenders {
                 move |before, view| {
                     Ok(life::suspend(before, caller.subject(), &request.reason, view.now)?.into())
                 },
-                |after, _| SuspendTenderResponse { tender: after.tender },
+                |after, _| SuspendTenderResponse {
+                    tender: after.tender,
+                },
             )
             .await?;
         Ok(done.reply)
+    }
+
+    /// Holds bidding; held already is held.
+    pub async fn hold_bidding(&self, hold: HoldBiddingRequest) -> Result<(), Problem> {
+        match self.peers.bid().hold_bidding(hold).await {
+            Ok(_) => Ok(()),
+            Err(status) if reason(&status) == "BIDDING_HELD" => Ok(()),
+            Err(status) => Err(status.into()),
+        }
     }
 
     pub async fn resume(
@@ -88,7 +100,9 @@ impl Tenders {
                 move |before, view| {
                     Ok(life::resume(before, &request.reason, rules.calendar(), view.now)?.into())
                 },
-                |after, _| ResumeTenderResponse { tender: after.tender },
+                |after, _| ResumeTenderResponse {
+                    tender: after.tender,
+                },
             )
             .await?;
         let tender = done.reply.tender.clone().unwrap_or_default();
@@ -98,8 +112,15 @@ impl Tenders {
                 reason,
                 bid_deadline_us: tender.timetable.unwrap_or_default().bid_deadline_us,
             };
-            if let Err(problem) = self.release(&cause, &name, &resumed, entry.at, &tender).await {
-                tracing::warn!(tender = name, ?problem, "bidding will be released in a moment");
+            if let Err(problem) = self
+                .release(&cause, &name, &resumed, entry.at, &tender)
+                .await
+            {
+                tracing::warn!(
+                    tender = name,
+                    ?problem,
+                    "bidding will be released in a moment"
+                );
             }
         }
         Ok(done.reply)
@@ -172,7 +193,10 @@ impl Tenders {
             .change(
                 step,
                 move |before, view| decided(&rules, before, &own, &termination, view.now),
-                |after, verdicts| TerminateTenderResponse { tender: after.tender, verdicts },
+                |after, verdicts| TerminateTenderResponse {
+                    tender: after.tender,
+                    verdicts,
+                },
             )
             .await?;
         Ok(done.reply)
@@ -195,6 +219,15 @@ fn decided(
     let (scope, facts) = facts::termination(tender, termination, now)?;
     let verdicts = verdicts::allowed(&rules.check(&scope, &facts))?;
     Ok(Change { events, verdicts })
+}
+
+/// The machine-readable reason of another service's refusal.
+fn reason(status: &Status) -> String {
+    let details = status.get_error_details();
+    details
+        .error_info()
+        .map(|info| info.reason.clone())
+        .unwrap_or_default()
 }
 
 /// The request id of what one request asks of another service.

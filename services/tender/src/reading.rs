@@ -37,10 +37,17 @@ impl Tenders {
             .ok_or(Refusal::Forbidden)?;
         let trusted = |caller: &&Caller| caller.is_service() || caller.has(Role::Supervisor);
         let head = match caller.filter(trusted) {
-            Some(_) => self.journal.head(names::log_of(NAME, &request.name)).await?,
+            Some(_) => {
+                self.journal
+                    .head(names::log_of(NAME, &request.name))
+                    .await?
+            }
             None => None,
         };
-        Ok(GetTenderResponse { tender: Some(tender), head: head.as_ref().map(head_message) })
+        Ok(GetTenderResponse {
+            tender: Some(tender),
+            head: head.as_ref().map(head_message),
+        })
     }
 
     pub async fn list(
@@ -53,8 +60,12 @@ impl Tenders {
             Some(caller) if !caller.organization().is_empty() => caller.organization().to_owned(),
             _ => return Err(Refusal::Forbidden.into()),
         };
-        let filter =
-            store::Filter { purchaser, state: request.state, track: request.track, text: request.text };
+        let filter = store::Filter {
+            purchaser,
+            state: request.state,
+            track: request.track,
+            text: request.text,
+        };
         let after = match self.pages.position(&filter.bound(), &request.page_token)? {
             None => (i64::MAX, String::new()),
             Some(position) => read_position(&position)?,
@@ -67,18 +78,26 @@ impl Tenders {
             Some(last) => self.pages.token(&filter.bound(), &position(last)),
             None => String::new(),
         };
-        Ok(ListTendersResponse { tenders, next_page_token })
+        Ok(ListTendersResponse {
+            tenders,
+            next_page_token,
+        })
     }
 }
 
 fn position(last: &Tender) -> Vec<u8> {
-    [last.create_time_us.to_be_bytes().as_slice(), last.name.as_bytes()].concat()
+    [
+        last.create_time_us.to_be_bytes().as_slice(),
+        last.name.as_bytes(),
+    ]
+    .concat()
 }
 
 fn read_position(position: &[u8]) -> Result<(i64, String), Problem> {
     let made = "a page token was made that cannot be read";
-    let (time, name) =
-        position.split_first_chunk::<8>().ok_or_else(|| Problem::internal(made))?;
+    let (time, name) = position
+        .split_first_chunk::<8>()
+        .ok_or_else(|| Problem::internal(made))?;
     let name = String::from_utf8(name.to_vec()).map_err(Problem::internal)?;
     Ok((i64::from_be_bytes(*time), name))
 }

@@ -55,7 +55,10 @@ pub struct Change {
 
 impl From<Vec<Event>> for Change {
     fn from(events: Vec<Event>) -> Self {
-        Self { events, verdicts: Vec::new() }
+        Self {
+            events,
+            verdicts: Vec::new(),
+        }
     }
 }
 
@@ -67,7 +70,12 @@ impl Tenders {
 
     /// Decides on a tender and commits; the answer is made from the tender as it is afterwards and
     /// what the rules said.
-    pub async fn change<R, D, A>(&self, step: Step, decide: D, answer: A) -> Result<Done<R>, Problem>
+    pub async fn change<R, D, A>(
+        &self,
+        step: Step,
+        decide: D,
+        answer: A,
+    ) -> Result<Done<R>, Problem>
     where
         R: Message + Default + 'static,
         D: FnOnce(&Dossier, &View<'_>) -> Result<Change, Problem> + Send + 'static,
@@ -78,11 +86,16 @@ impl Tenders {
             let before: Dossier = ledger::load(view, stream())?;
             let change = decide(&before, view)?;
             let after = applied(&before, &change.events, view.now)?;
-            let mut decided =
-                Decided::new().events(stream(), change.events).verdicts(change.verdicts.clone());
-            decided = decided.fold::<Dossier>(view, stream())?;
-            for write in store::writes(&before, &after) {
-                decided = decided.also(write);
+            // Where nothing happens there is nothing to write: the answer is the tender as it is.
+            let mut decided = Decided::new();
+            if !change.events.is_empty() {
+                decided = decided
+                    .events(stream(), change.events)
+                    .verdicts(change.verdicts.clone())
+                    .fold::<Dossier>(view, stream())?;
+                for write in store::writes(&before, &after) {
+                    decided = decided.also(write);
+                }
             }
             Ok(decided.reply(move |_| answer(after, change.verdicts)))
         })
@@ -94,7 +107,9 @@ impl Tenders {
         if name.is_empty() {
             return Ok(None);
         }
-        let asked = GetIntentRequest { name: name.to_owned() };
+        let asked = GetIntentRequest {
+            name: name.to_owned(),
+        };
         match self.peers.notice().get_intent(asked).await {
             Ok(answer) => Ok(answer.into_inner().intent),
             Err(status) if matches!(status.code(), Code::NotFound | Code::InvalidArgument) => {

@@ -36,8 +36,7 @@ const CLEAR_WAITS: &str = "DELETE FROM ceremony_wait WHERE tender = $1";
 
 const PUT_WAIT: &str = "INSERT INTO ceremony_wait (tender, organization) VALUES ($1, $2)";
 
-const LIST_WAITS: &str =
-    "SELECT tender FROM ceremony_wait WHERE organization = $1 ORDER BY tender";
+const LIST_WAITS: &str = "SELECT tender FROM ceremony_wait WHERE organization = $1 ORDER BY tender";
 
 /// The writes that bring the tables up to a tender's new state.
 pub fn writes(before: &Dossier, after: &Dossier) -> Vec<Write> {
@@ -60,15 +59,25 @@ pub fn writes(before: &Dossier, after: &Dossier) -> Vec<Write> {
     if before.ceremony == after.ceremony {
         return writes;
     }
-    writes.push(Write { sql: CLEAR_WAITS, values: vec![Val::Text(tender.name.clone())] });
-    let running = after.ceremony.iter().filter(|c| c.state() != CeremonyState::Failed);
+    writes.push(Write {
+        sql: CLEAR_WAITS,
+        values: vec![Val::Text(tender.name.clone())],
+    });
+    let running = after
+        .ceremony
+        .iter()
+        .filter(|c| c.state() != CeremonyState::Failed);
     for ceremony in running {
-        let waiting = ceremony.holders.iter().filter(|holder| {
-            waits_for(ceremony, &holder.organization).is_some()
-        });
+        let waiting = ceremony
+            .holders
+            .iter()
+            .filter(|holder| waits_for(ceremony, &holder.organization).is_some());
         writes.extend(waiting.map(|holder| Write {
             sql: PUT_WAIT,
-            values: vec![Val::Text(tender.name.clone()), Val::Text(holder.organization.clone())],
+            values: vec![
+                Val::Text(tender.name.clone()),
+                Val::Text(holder.organization.clone()),
+            ],
         }));
     }
     writes
@@ -87,7 +96,10 @@ pub struct Filter {
 impl Filter {
     /// What page tokens are bound to.
     pub fn bound(&self) -> String {
-        format!("{:?}", (&self.purchaser, self.state, self.track, &self.text))
+        format!(
+            "{:?}",
+            (&self.purchaser, self.state, self.track, &self.text)
+        )
     }
 }
 
@@ -108,12 +120,18 @@ pub async fn list(
         Val::Int(limit.into()),
     ];
     let tender = |row: &Row| Tender::decode(row.blob(0)?.as_slice()).map_err(Problem::internal);
-    db.rows(LIST_TENDERS, &values).await?.iter().map(tender).collect()
+    db.rows(LIST_TENDERS, &values)
+        .await?
+        .iter()
+        .map(tender)
+        .collect()
 }
 
 /// Names of the tenders whose ceremonies wait for an institution.
 pub async fn waits(db: &Db, organization: &str) -> Result<Vec<String>, Problem> {
-    let rows = db.rows(LIST_WAITS, &[Val::Text(organization.to_owned())]).await?;
+    let rows = db
+        .rows(LIST_WAITS, &[Val::Text(organization.to_owned())])
+        .await?;
     rows.iter().map(|row| Ok(row.text(0)?)).collect()
 }
 
@@ -140,10 +158,15 @@ mod tests {
         let db = Db::sqlite(&folder.path().join("tender.db")).await.unwrap();
         db.migrate(crate::MIGRATIONS).await.unwrap();
         for (name, sql) in SQL {
-            db.prepare(sql).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            db.prepare(sql)
+                .await
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
         }
         let mut after = Dossier::default();
-        for (at, title) in ["100% 桌子", "Chairs_A", "chairs B"].into_iter().enumerate() {
+        for (at, title) in ["100% 桌子", "Chairs_A", "chairs B"]
+            .into_iter()
+            .enumerate()
+        {
             let tender = Tender {
                 name: format!("tenders/{at}"),
                 title: title.to_owned(),
@@ -164,15 +187,23 @@ mod tests {
                 track: 0,
                 text: text.to_owned(),
             };
-            let found = list(&db, &filter, (after.0, after.1.to_owned()), limit).await.unwrap();
-            found.into_iter().map(|tender| tender.title).collect::<Vec<_>>()
+            let found = list(&db, &filter, (after.0, after.1.to_owned()), limit)
+                .await
+                .unwrap();
+            found
+                .into_iter()
+                .map(|tender| tender.title)
+                .collect::<Vec<_>>()
         };
         let first = (i64::MAX, "");
         assert_eq!(titles("", "", first, 9).await, ["chairs B", "Chairs_A"]);
         assert_eq!(titles("", "CHAIRS", first, 1).await, ["chairs B"]);
         assert_eq!(titles("", "", (7, "tenders/2"), 9).await, ["Chairs_A"]);
         assert_eq!(titles("", "s_a", first, 9).await, ["Chairs_A"]);
-        assert_eq!(titles("organizations/x", "0%", first, 9).await, ["100% 桌子"]);
+        assert_eq!(
+            titles("organizations/x", "0%", first, 9).await,
+            ["100% 桌子"]
+        );
         assert!(titles("organizations/y", "", first, 9).await.is_empty());
     }
 }

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use sunbid_certificates::possession;
 use sunbid_contracts::{
     audit::v1::audit_service_client::AuditServiceClient,
+    notice::v1::notice_service_client::NoticeServiceClient,
     opening::v1::opening_service_client::OpeningServiceClient,
     registry::v1::{
         CreateChallengeRequest, GetPlatformRequest, SignInRequest,
@@ -105,6 +106,17 @@ impl Connection {
         )
     }
 
+    pub async fn notice(
+        &self,
+        folder: &Folder,
+    ) -> Result<NoticeServiceClient<SignedChannel>, TrusteeFault> {
+        let token = self.signed_in(folder).await?.token;
+        Ok(
+            NoticeServiceClient::with_interceptor(self.channel.clone(), token)
+                .max_decoding_message_size(LARGEST_MESSAGE),
+        )
+    }
+
     pub async fn audit(
         &self,
         folder: &Folder,
@@ -134,7 +146,9 @@ impl Connection {
             .await?
             .into_inner();
         let pinned = &folder.settings;
-        if platform.origin != pinned.origin || platform.log_verifier_key != pinned.log_verifier_key
+        if platform.sandbox != pinned.sandbox
+            || platform.origin != pinned.origin
+            || platform.log_verifier_key != pinned.log_verifier_key
         {
             return Err(TrusteeFault::OtherPlatform(platform.origin));
         }

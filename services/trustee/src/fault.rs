@@ -12,6 +12,8 @@ use sunbid_sealing::{
     ceremony::{CanaryError, CeremonyError},
 };
 
+use tonic::Code;
+
 #[derive(Debug, thiserror::Error)]
 pub enum TrusteeFault {
     #[error("{path}: {source}")]
@@ -50,6 +52,8 @@ pub enum TrusteeFault {
     Log(#[from] LogFault),
     #[error("the closing: {0}")]
     Closing(#[from] ClosingFault),
+    #[error("{0} is not the document that its key ceremony was held for")]
+    OtherDocument(String),
     #[error("the closing that is to be signed is not the one the records make")]
     OtherClosing,
     #[error(
@@ -58,6 +62,8 @@ pub enum TrusteeFault {
     SecondClosing,
     #[error("by this machine's clock the deadline has not passed; nothing is signed before it")]
     TooEarly,
+    #[error("the closed bid log differs from what was published in {0}; nothing is signed for it")]
+    NotAsPublished(String),
     #[error("too few holders have signed this closing for shares to be given: {0}")]
     NoQuorum(String),
     #[error("a share: {0}")]
@@ -68,6 +74,26 @@ pub enum TrusteeFault {
     PublicLog(String),
     #[error("a task ended: {0}")]
     Task(#[from] tokio::task::JoinError),
+}
+
+impl TrusteeFault {
+    /// Whether the same may go well a moment later: the network's or the platform's passing trouble,
+    /// or a token that ended.
+    pub(crate) fn may_pass(&self) -> bool {
+        let Self::Platform(status) = self else {
+            return matches!(self, Self::TooEarly | Self::Task(_));
+        };
+        !matches!(
+            status.code(),
+            Code::InvalidArgument
+                | Code::FailedPrecondition
+                | Code::PermissionDenied
+                | Code::NotFound
+                | Code::AlreadyExists
+                | Code::OutOfRange
+                | Code::Unimplemented
+        )
+    }
 }
 
 impl From<tonic::Status> for TrusteeFault {

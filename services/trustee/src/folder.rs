@@ -3,14 +3,19 @@
 //! things.
 
 use std::{
+    collections::HashMap,
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
+
+use prost::Message as _;
 
 use serde::{Deserialize, Serialize};
 use sunbid_certificates::{Signer, pem};
+use sunbid_contracts::tender::v1::CeremonyMessage;
 use sunbid_sealing::{
     IdentityKey, KeyShare, OsRng, SecretScalar, open_share_file, write_share_file,
 };
@@ -20,6 +25,13 @@ use crate::{
     Effort, TrusteeFault,
     vault::{Vault, random},
 };
+
+/// Messages said together in one round of a ceremony, as they stand on disk.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Said {
+    #[prost(message, repeated, tag = "1")]
+    pub messages: Vec<CeremonyMessage>,
+}
 
 const SETTINGS: &str = "trustee.toml";
 const VAULT: &str = "vault";
@@ -61,6 +73,9 @@ pub struct Folder {
     pub signer: Signer,
     /// Roots of suppliers' certificates, DER.
     pub roots: Vec<Vec<u8>>,
+    // Shares once decrypted, by ceremony: guessing is made slow, and an opening has no time for it.
+    // Locked for the length of a copy.
+    shares: Mutex<HashMap<[u8; 32], KeyShare>>,
     // The folder is one daemon's; released when the process ends.
     _lock: File,
 }
@@ -102,6 +117,18 @@ pub fn initialise(
     // Written last: a folder with settings is whole.
     write(&path.join(SETTINGS), text.as_bytes())?;
     public_keys(path, passphrase, effort)
+}
+
+/// Erases an institution's share of the key that the ceremony `cid` made. With fewer than t shares
+/// left, whatever was sealed to that key and not opened stays sealed for ever. The daemon must not be
+/// running. Copies of the folder made elsewhere are their maker's to erase.
+pub fn forget(
+    path: &Path,
+    passphrase: &[u8],
+    effort: Effort,
+    cid: &[u8; 32],
+) -> Result<(), TrusteeFault> {
+    Folder::open(path, passphrase, effort)?.forget(cid)
 }
 
 /// The public halves of a folder's keys.
@@ -163,6 +190,7 @@ impl Folder {
             certificate,
             signer,
             roots,
+            shares: Mutex::default(),
             _lock: lock,
         })
     }
@@ -184,28 +212,67 @@ impl Folder {
         Ok(seed)
     }
 
+    /// The randomness of a ceremony is of no further use once all is said.
+    pub fn forget_seed(&self, cid: &[u8]) -> Result<(), TrusteeFault> {
+        erase(&self.tender_file(cid, "seed"))
+    }
+
+    /// What this institution has said in a round of a ceremony.
+    pub fn said(&self, cid: &[u8], round: i32) -> Result<Option<Said>, TrusteeFault> {
+        let file = self.tender_file(cid, &format!("said-{round}"));
+        if !file.exists() {
+            return Ok(None);
+        }
+        Said::decode(read(&file)?.as_slice())
+            .map(Some)
+            .map_err(|error| form(&file, error))
+    }
+
+    /// Notes what is about to be said in a round: from then on it is this and nothing else.
+    pub fn keep_said(&self, cid: &[u8], round: i32, said: &Said) -> Result<(), TrusteeFault> {
+        write(
+            &self.tender_file(cid, &format!("said-{round}")),
+            &said.encode_to_vec(),
+        )
+    }
+
     /// Keeps a share under the passphrase.
     pub fn keep_share(&self, cid: &[u8; 32], share: &KeyShare) -> Result<(), TrusteeFault> {
         let file = self.tender_file(cid, "share");
-        if file.exists() {
-            return Ok(());
+        if !file.exists() {
+            let effort = self.vault.effort().share_file;
+            let bytes = write_share_file(share, cid, self.vault.passphrase(), effort, &mut OsRng)?;
+            write(&file, &bytes)?;
         }
-        let effort = self.vault.effort().share_file;
-        let bytes = write_share_file(share, cid, self.vault.passphrase(), effort, &mut OsRng)?;
-        write(&file, &bytes)
+        self.shares().insert(*cid, share.clone());
+        Ok(())
     }
 
     /// The share of a ceremony.
     pub fn share(&self, cid: &[u8; 32], holder: u16) -> Result<KeyShare, TrusteeFault> {
+        if let Some(share) = self
+            .shares()
+            .get(cid)
+            .filter(|share| share.holder() == holder)
+        {
+            return Ok(share.clone());
+        }
         let bytes = read(&self.tender_file(cid, "share"))?;
         let floor = self.vault.effort().share_file;
-        Ok(open_share_file(
-            &bytes,
-            cid,
-            holder,
-            self.vault.passphrase(),
-            floor,
-        )?)
+        let share = open_share_file(&bytes, cid, holder, self.vault.passphrase(), floor)?;
+        self.shares().insert(*cid, share.clone());
+        Ok(share)
+    }
+
+    fn shares(&self) -> MutexGuard<'_, HashMap<[u8; 32], KeyShare>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Erases the share of a ceremony and the seed it came from, for ever.
+    pub fn forget(&self, cid: &[u8; 32]) -> Result<(), TrusteeFault> {
+        self.shares().remove(cid);
+        erase(&self.tender_file(cid, "share"))?;
+        self.forget_seed(cid)
     }
 
     /// Notes the one closing of a key that this institution signs. A second, different one is
@@ -280,9 +347,27 @@ fn read(path: &Path) -> Result<Vec<u8>, TrusteeFault> {
     fs::read(path).map_err(at(path))
 }
 
+/// Removes a file durably; one that is not there is removed already.
+fn erase(path: &Path) -> Result<(), TrusteeFault> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_parent(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(at(path)(error)),
+    }
+}
+
+fn sync_parent(path: &Path) -> Result<(), TrusteeFault> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    File::open(parent)
+        .and_then(|folder| folder.sync_all())
+        .map_err(at(parent))
+}
+
 /// Writes a file whole or not at all, readable by its owner alone, and durably.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), TrusteeFault> {
-    let beside = path.with_extension("new");
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let beside = path.with_file_name(name);
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -294,20 +379,20 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), TrusteeFault> {
         .and_then(|()| file.sync_all())
         .map_err(at(&beside))?;
     fs::rename(&beside, path).map_err(at(path))?;
-    let parent = path.parent().unwrap_or(Path::new("."));
-    File::open(parent)
-        .and_then(|folder| folder.sync_all())
-        .map_err(at(parent))
+    sync_parent(path)
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::vault::TEST_EFFORT;
     use sunbid_certificates::trial::{TrialAuthority, TrialSubject};
     use sunbid_terms::Instant;
 
-    fn folder(path: &Path) -> PublicKeys {
+    pub(crate) const PASSPHRASE: &[u8] = b"a long passphrase";
+
+    /// Makes a folder with fresh keys.
+    pub(crate) fn folder(path: &Path) -> PublicKeys {
         let (from, until) = (
             Instant::from_seconds(0),
             Instant::from_seconds(4_000_000_000),
@@ -366,9 +451,25 @@ mod tests {
         assert_eq!(open.witnessed().unwrap(), None);
         open.keep_witnessed(7, &[9; 32]).unwrap();
         assert_eq!(open.witnessed().unwrap(), Some((7, [9; 32])));
-        assert_eq!(
-            open.ceremony_seed(&[5; 32]).unwrap(),
-            open.ceremony_seed(&[5; 32]).unwrap()
-        );
+        let seed = open.ceremony_seed(&[5; 32]).unwrap();
+        assert_eq!(open.ceremony_seed(&[5; 32]).unwrap(), seed);
+        let said = Said {
+            messages: vec![CeremonyMessage {
+                round: 1,
+                ..Default::default()
+            }],
+        };
+        assert_eq!(open.said(&[5; 32], 1).unwrap(), None);
+        open.keep_said(&[5; 32], 1, &said).unwrap();
+        drop(open);
+        let again = Folder::open(&path, PASSPHRASE, TEST_EFFORT).unwrap();
+        assert_eq!(again.said(&[5; 32], 1).unwrap(), Some(said));
+        assert!(matches!(
+            again.commit_to_closing(&[1; 32], &[3; 32]),
+            Err(TrusteeFault::SecondClosing)
+        ));
+        again.forget(&[5; 32]).unwrap();
+        again.forget(&[5; 32]).unwrap();
+        assert_ne!(again.ceremony_seed(&[5; 32]).unwrap(), seed);
     }
 }

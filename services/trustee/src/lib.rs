@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use behaviour::Behaviour;
 pub use fault::TrusteeFault;
-pub use folder::{PublicKeys, Settings, initialise, public_keys};
+pub use folder::{PublicKeys, Settings, forget, initialise, public_keys};
 pub use vault::Effort;
 
 use connection::Connection;

@@ -2,11 +2,12 @@
 //! are given when t holders have signed the same. Never before the deadline of the records, and
 //! never before it by this machine's own clock.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sunbid_certificates::{Roots, verify_chain, verify_signature};
 use sunbid_contracts::{
     journal::v1::LogEntry,
+    notice::v1::{ListNoticesRequest, Notice, NoticeKind},
     opening::v1::{
         ClosingSignature, HolderShares, PostSharesRequest, ReadClosingRequest, SignClosingRequest,
         WatchOpeningsRequest, WatchOpeningsResponse,
@@ -20,12 +21,20 @@ use sunbid_domain::{
         closing::{self, ClosedBids},
         parallel,
     },
-    tender::ceremony::{terms, verify},
+    tender::{
+        ceremony::{terms, verify},
+        hash::document_hash,
+    },
 };
 use sunbid_sealing::{CloseSignature, Delivery, Element, OsRng, Partial, TenderKey, check_quorum};
 use sunbid_terms::Instant;
 
 use crate::{Behaviour, Trustee, TrusteeFault};
+
+/// Clocks may differ by so much, microseconds: a holder waits that long and no longer.
+const A_MOMENT: i64 = 10_000_000;
+/// A sandbox's clock may jump, so the clock is looked at this often.
+const LOOK_AT_CLOCK: Duration = Duration::from_millis(10);
 
 /// Does this institution's part of every opening, until the daemon stops.
 pub async fn duty(trustee: &Arc<Trustee>) -> Result<(), TrusteeFault> {
@@ -60,7 +69,7 @@ async fn watch(trustee: &Arc<Trustee>) -> Result<(), TrusteeFault> {
         let Some(wanted) = next else { return Ok(()) };
         if let Err(fault) = take_part(trustee, &wanted, &mut case).await {
             tracing::error!(%fault, "an opening does not get this institution's part");
-            if matches!(fault, TrusteeFault::TooEarly | TrusteeFault::Platform(_)) {
+            if fault.may_pass() {
                 return Err(fault);
             }
         }
@@ -94,7 +103,7 @@ async fn take_part(
     if case.closed.message() != asked {
         return Err(TrusteeFault::OtherClosing);
     }
-    require_past(trustee, &case)?;
+    wait_until_past(trustee, &case).await?;
     let close = case.closed.close();
     if !wanted.signed {
         trustee.folder.commit_to_closing(&asked.key_id, &close)?;
@@ -148,12 +157,67 @@ async fn read_case(trustee: &Arc<Trustee>, tender: &str) -> Result<Case, Trustee
     while let Some(page) = stream.message().await? {
         entries.extend(page.entries);
     }
+    let notices = published(trustee, tender).await?;
     let own = trustee.clone();
     let tender = tender.to_owned();
-    tokio::task::spawn_blocking(move || {
+    let case = tokio::task::spawn_blocking(move || {
         check_case(&own, &organization, &tender, ceremony, &entries)
     })
-    .await?
+    .await??;
+    require_published(&case, &notices)?;
+    Ok(case)
+}
+
+/// Everything published about the tender, as anyone sees it.
+async fn published(trustee: &Trustee, tender: &str) -> Result<Vec<Notice>, TrusteeFault> {
+    let mut notices = trustee.connection.notice(&trustee.folder).await?;
+    let (mut all, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = ListNoticesRequest {
+            page_size: 200,
+            page_token,
+            tender: tender.to_owned(),
+            ..ListNoticesRequest::default()
+        };
+        let page = notices.list_notices(request).await?.into_inner();
+        all.extend(page.notices);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(all);
+        }
+    }
+}
+
+/// The bid log that is closed is the one of the tender that everybody saw announced, at the deadline
+/// that everybody was told: a log served to holders alone, with an earlier deadline or without a
+/// suspension, is refused.
+fn require_published(case: &Case, notices: &[Notice]) -> Result<(), TrusteeFault> {
+    let differs = |what: &str| Err(TrusteeFault::NotAsPublished(what.to_owned()));
+    let mut announced = notices
+        .iter()
+        .filter_map(|notice| notice.announced.as_ref());
+    let (first, second) = (announced.next(), announced.next());
+    if second.is_some() || first != Some(&case.closed.tender) {
+        return differs("the tender");
+    }
+    let deadline = notices
+        .iter()
+        .map(|notice| notice.deadline_us)
+        .max()
+        .unwrap_or_default();
+    if deadline > case.closed.deadline.micros() {
+        return differs("the deadline");
+    }
+    let of = |kind: NoticeKind| {
+        notices
+            .iter()
+            .filter(move |notice| notice.kind() == kind)
+            .count()
+    };
+    if of(NoticeKind::Suspension) > of(NoticeKind::Resumption) || of(NoticeKind::Termination) > 0 {
+        return differs("that the tender goes on");
+    }
+    Ok(())
 }
 
 fn check_case(
@@ -175,6 +239,9 @@ fn check_case(
     let closed = closing::fold(tender, &folder.settings.origin, &log.events, &log.head())?;
     if closed.tender.key_id != key.id() {
         return Err(TrusteeFault::OtherClosing);
+    }
+    if document_hash(&closed.tender).as_slice() != ceremony.tender_hash {
+        return Err(TrusteeFault::OtherDocument(tender.to_owned()));
     }
     let roots = Roots::new(folder.roots.clone())
         .map_err(|error| TrusteeFault::PublicLog(error.to_string()))?;
@@ -201,21 +268,39 @@ fn check_case(
     })
 }
 
-/// The deadline has passed by the records, by every envelope, and by this machine's own clock.
-fn require_past(trustee: &Trustee, case: &Case) -> Result<(), TrusteeFault> {
-    let now = trustee.clock.now();
-    let envelopes = case.bids.sheets.iter().chain(&case.bids.evaluations);
+/// Waits out the moment by which this machine's clock is behind the platform's; more than a moment
+/// is refused.
+async fn wait_until_past(trustee: &Trustee, case: &Case) -> Result<(), TrusteeFault> {
+    loop {
+        let early = micros_early(&case.closed, &case.bids, trustee.clock.now());
+        if early <= 0 {
+            return Ok(());
+        }
+        if early > A_MOMENT || trustee.shutdown.is_cancelled() {
+            return Err(TrusteeFault::TooEarly);
+        }
+        let pause = Duration::from_micros(early.unsigned_abs());
+        tokio::time::sleep(pause.min(LOOK_AT_CLOCK)).await;
+    }
+}
+
+/// By how much it is too early to sign, microseconds: the deadline must have passed by the records,
+/// by every envelope, and by this machine's own clock.
+fn micros_early(closed: &ClosedBids, bids: &CheckedBids, now: Instant) -> i64 {
+    let envelopes = bids.sheets.iter().chain(&bids.evaluations);
     let floor = envelopes
         .map(|envelope| envelope.header.subject().not_before)
         .max()
         .unwrap_or(0);
-    let by_envelopes = u64::try_from(now.seconds()).is_ok_and(|seconds| seconds >= floor);
-    if now >= case.closed.deadline && case.closed.closed_at >= case.closed.deadline && by_envelopes
-    {
-        Ok(())
-    } else {
-        Err(TrusteeFault::TooEarly)
+    let floor = Instant::from_seconds(i64::try_from(floor).unwrap_or(i64::MAX));
+    if closed.closed_at < closed.deadline {
+        return i64::MAX;
     }
+    closed
+        .deadline
+        .max(floor)
+        .micros()
+        .saturating_sub(now.micros())
 }
 
 /// t holders have signed exactly this closing.
@@ -288,4 +373,94 @@ fn said(behaviour: Behaviour, mut partial: Vec<u8>) -> Vec<u8> {
         *byte ^= 1;
     }
     partial
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sunbid_contracts::{
+        bid::v1::{BiddingClosed, BiddingOpened},
+        tender::v1::{PartClass, PartRequirement, Tender, Timetable},
+    };
+    use sunbid_domain::{Event, opening::bid_log::LoggedEvent};
+
+    /// A log without a bid, closed at `closed` seconds for the deadline of 100 seconds.
+    fn closed(closed: i64) -> ClosedBids {
+        let at = Instant::from_seconds;
+        let part = PartRequirement {
+            class: PartClass::OpeningSheet as i32,
+            required: true,
+            ..PartRequirement::default()
+        };
+        let timetable = Timetable {
+            bid_deadline_us: at(100).micros(),
+            ..Timetable::default()
+        };
+        let tender = Tender {
+            name: "tenders/t".into(),
+            key_id: vec![1; 32],
+            parts: vec![part],
+            timetable: Some(timetable),
+            ..Tender::default()
+        };
+        let opened = BiddingOpened {
+            tender: Some(tender),
+            ..BiddingOpened::default()
+        };
+        let ended = BiddingClosed {
+            deadline_us: at(100).micros(),
+            ..BiddingClosed::default()
+        };
+        let events = [
+            LoggedEvent {
+                seq: 0,
+                at: at(1),
+                event: Event::of(&opened),
+            },
+            LoggedEvent {
+                seq: 1,
+                at: at(closed),
+                event: Event::of(&ended),
+            },
+        ];
+        let head = sunbid_contracts::common::v1::LogHead {
+            size: 2,
+            root: vec![0; 32],
+            ..Default::default()
+        };
+        closing::fold("tenders/t", "sandbox.test", &events, &head).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_signed_before_the_deadline_by_the_own_clock() {
+        let bids = CheckedBids {
+            sheets: Vec::new(),
+            evaluations: Vec::new(),
+        };
+        let early = |now| micros_early(&closed(100), &bids, now);
+        assert!(early(Instant::from_seconds(99)) > 0);
+        assert_eq!(early(Instant::from_micros(99_999_999)), 1);
+        assert!(early(Instant::from_seconds(100)) <= 0);
+        assert!(
+            early(Instant::from_seconds(50)) > A_MOMENT,
+            "not waited for"
+        );
+    }
+
+    #[test]
+    fn a_lie_is_told_in_trials_only_and_shows() {
+        let partial = vec![7; Partial::LENGTH];
+        assert_eq!(said(Behaviour::Honest, partial.clone()), partial);
+        assert_ne!(said(Behaviour::Lying, partial.clone()), partial);
+        let settings = |sandbox| crate::Settings {
+            endpoint: String::new(),
+            origin: String::new(),
+            log_verifier_key: String::new(),
+            sandbox,
+        };
+        assert!(Behaviour::Lying.check(&settings(false)).is_err());
+        assert!(Behaviour::Absent.check(&settings(false)).is_err());
+        assert!(Behaviour::Lying.check(&settings(true)).is_ok());
+        assert!(Behaviour::Honest.check(&settings(false)).is_ok());
+    }
 }

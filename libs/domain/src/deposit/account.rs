@@ -94,8 +94,12 @@ impl DepositAccount {
 
     /// All that ever came: it is kept, or it goes or went back.
     fn came(&self) -> Option<Fen> {
-        let back = self.refunds.iter().map(|refund| Fen::new(refund.amount_fen));
-        back.chain([self.kept()]).try_fold(Fen::ZERO, Fen::checked_add)
+        let back = self
+            .refunds
+            .iter()
+            .map(|refund| Fen::new(refund.amount_fen));
+        back.chain([self.kept()])
+            .try_fold(Fen::ZERO, Fen::checked_add)
     }
 
     pub fn refund(&self, payment_id: &str) -> Option<&Refund> {
@@ -105,7 +109,7 @@ impl DepositAccount {
     }
 
     /// Every kept credit came from the bidder's basic account; none if nothing is kept.
-    pub(super) fn from_basic_account(&self) -> Option<bool> {
+    pub(super) fn paid_from_basic_account(&self) -> Option<bool> {
         let mut kept = self
             .holdings
             .iter()
@@ -181,7 +185,9 @@ impl DepositAccount {
             return Err(impossible(event, "this credit is in the books already"));
         }
         // All that ever came must be countable, so that no later sum of parts of it overflows.
-        let before = self.came().ok_or_else(|| impossible(event, "its books overflow"))?;
+        let before = self
+            .came()
+            .ok_or_else(|| impossible(event, "its books overflow"))?;
         if before.checked_add(Fen::new(credit.amount_fen)).is_none() {
             return Err(impossible(event, "more came than the books can hold"));
         }

@@ -106,7 +106,7 @@ pub fn receive(
         received_at: credit.booked_at,
         payer_is_bidder,
         from_basic_account: Some(
-            from_basic_account && account.from_basic_account().unwrap_or(true),
+            from_basic_account && account.paid_from_basic_account().unwrap_or(true),
         ),
     };
     let found = judge::ask(rules, terms, &bidder.code, &standing, now)?;
@@ -206,7 +206,11 @@ pub fn receive_unknown(
 }
 
 fn check_size(credit: &Credit) -> Result<(), Refusal> {
-    if credit.amount > Fen::ZERO && credit.amount <= LARGEST { Ok(()) } else { Err(too_large()) }
+    if credit.amount > Fen::ZERO && credit.amount <= LARGEST {
+        Ok(())
+    } else {
+        Err(too_large())
+    }
 }
 
 /// Refuses events that the account could not take, before anything is committed.

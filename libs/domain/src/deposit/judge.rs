@@ -77,7 +77,7 @@ pub fn check(
             _ => now,
         },
         payer_is_bidder: kept > Fen::ZERO,
-        from_basic_account: account.and_then(DepositAccount::from_basic_account),
+        from_basic_account: account.and_then(DepositAccount::paid_from_basic_account),
     };
     let found = ask(rules, terms, bidder, &standing, now)?;
     let stands = account.is_some_and(|account| account.valid);

@@ -48,7 +48,7 @@ impl Aggregate for Terms {
 impl Terms {
     /// The terms of an announced tender.
     pub fn announced(tender: &Tender, cause: LogHead) -> TermsSet {
-        let timetable = tender.timetable.clone().unwrap_or_default();
+        let timetable = tender.timetable.unwrap_or_default();
         let lots = tender
             .lots
             .iter()

@@ -449,12 +449,13 @@ proptest! {
                     let event = reject(&books.account, &id, "AC04", at(0));
                     books.happen(event.into_iter().collect());
                 },
-                Act::Confirm(at) => if let Some(id) = pick(at) {
-                    if let Some(event) = confirm(&books.account, NUMBER, &id) {
+                Act::Confirm(at) => {
+                    let paid_now = pick(at).and_then(|id| confirm(&books.account, NUMBER, &id).map(|e| (id, e)));
+                    if let Some((id, event)) = paid_now {
                         paid += i128::from(books.account.refund(&id).unwrap().amount_fen);
                         books.happen(vec![event]);
                     }
-                },
+                }
             }
             let ledger: i128 =
                 books.account.ledger.iter().map(|line| i128::from(line.amount_fen)).sum();

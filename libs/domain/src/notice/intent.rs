@@ -67,12 +67,19 @@ pub fn publish(
             "The intent is published already.",
         ));
     }
-    check(asked)?;
+    let mut asked = asked.clone();
+    if asked.jurisdiction.is_empty() {
+        // The rules of the whole country apply where no place is named.
+        Jurisdiction::china()
+            .as_str()
+            .clone_into(&mut asked.jurisdiction);
+    }
+    check(&asked)?;
     let intent = Intent {
         name: names.intent.to_owned(),
         purchaser: names.purchaser.to_owned(),
         publish_time_us: now.micros(),
-        ..asked.clone()
+        ..asked
     };
     let (scope, facts) = facts::intent(&intent, now)?;
     let verdicts = verdicts::allowed(&engine.check(&scope, &facts))?;

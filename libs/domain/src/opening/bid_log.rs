@@ -65,7 +65,10 @@ impl BidLog {
             let record = Record::decode(&entry.record).ok_or(LogFault::Record { seq })?;
             let header = record.header;
             if header.seq != seq {
-                return Err(LogFault::Order { expected: seq, found: header.seq });
+                return Err(LogFault::Order {
+                    expected: seq,
+                    found: header.seq,
+                });
             }
             if header.log != log {
                 return Err(LogFault::OtherLog { seq });
@@ -77,9 +80,16 @@ impl BidLog {
             let version = versions.entry(header.stream).or_default();
             *version += 1;
             if header.version != *version {
-                return Err(LogFault::Version { seq, expected: *version, found: header.version });
+                return Err(LogFault::Version {
+                    seq,
+                    expected: *version,
+                    found: header.version,
+                });
             }
-            let salted = entry.salted_body.as_deref().ok_or(LogFault::Withheld { seq })?;
+            let salted = entry
+                .salted_body
+                .as_deref()
+                .ok_or(LogFault::Withheld { seq })?;
             if !record.body_matches(salted) {
                 return Err(LogFault::Body { seq });
             }
@@ -88,10 +98,22 @@ impl BidLog {
             let leaf = leaf(&entry.record);
             frontier.push(leaf);
             leaves.push(leaf);
-            let event = Event { name: body.r#type, bytes: body.event };
-            events.push(LoggedEvent { seq, at: Instant::from_micros(header.at), event });
+            let event = Event {
+                name: body.r#type,
+                bytes: body.event,
+            };
+            events.push(LoggedEvent {
+                seq,
+                at: Instant::from_micros(header.at),
+                event,
+            });
         }
-        Ok(Self { log, events, leaves, root: frontier.root() })
+        Ok(Self {
+            log,
+            events,
+            leaves,
+            root: frontier.root(),
+        })
     }
 
     /// The head that the records add up to.
@@ -111,7 +133,10 @@ impl BidLog {
             return fault("it is another log's".to_owned());
         }
         if own.size != head.size {
-            return fault(format!("it has {} records, here are {}", head.size, own.size));
+            return fault(format!(
+                "it has {} records, here are {}",
+                head.size, own.size
+            ));
         }
         if own.root != head.root {
             return fault("its root differs".to_owned());

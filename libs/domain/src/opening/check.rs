@@ -49,12 +49,17 @@ pub struct CheckedBids {
 }
 
 /// Checks every bid and withdrawal of the log.
-pub fn check(closed: &ClosedBids, supplier: SupplierCheck<'_>) -> Result<CheckedBids, ClosingFault> {
+pub fn check(
+    closed: &ClosedBids,
+    supplier: SupplierCheck<'_>,
+) -> Result<CheckedBids, ClosingFault> {
     let key_id = array(&closed.tender.key_id, "the tender's key id")?;
     let checked = parallel::try_map(&closed.claims, |claim| {
         check_claim(&closed.tender, &key_id, claim, supplier)
     })?;
-    parallel::try_map(&closed.withdrawals, |withdrawal| check_withdrawal(closed, withdrawal, supplier))?;
+    parallel::try_map(&closed.withdrawals, |withdrawal| {
+        check_withdrawal(closed, withdrawal, supplier)
+    })?;
     let (mut sheets, mut evaluations) = (Vec::new(), Vec::new());
     for (claim, (supplier, headers)) in closed.claims.iter().zip(checked) {
         if claim.status != ClosingStatus::Live {
@@ -78,7 +83,10 @@ pub fn check(closed: &ClosedBids, supplier: SupplierCheck<'_>) -> Result<Checked
             }
         }
     }
-    Ok(CheckedBids { sheets, evaluations })
+    Ok(CheckedBids {
+        sheets,
+        evaluations,
+    })
 }
 
 fn check_claim(
@@ -88,8 +96,12 @@ fn check_claim(
     supplier: SupplierCheck<'_>,
 ) -> Result<(Supplier, Vec<CheckedHeader>), ClosingFault> {
     let bid = &claim.bid;
-    let fault = |what: String| ClosingFault::Bid { seq: claim.seq, what };
-    let code = credit_code(&bid.bidder).ok_or_else(|| fault(format!("{} is no bidder", bid.bidder)))?;
+    let fault = |what: String| ClosingFault::Bid {
+        seq: claim.seq,
+        what,
+    };
+    let code =
+        credit_code(&bid.bidder).ok_or_else(|| fault(format!("{} is no bidder", bid.bidder)))?;
     let mut headers = Vec::with_capacity(bid.parts.len());
     for part in &bid.parts {
         let of_part = |what: String| fault(format!("part {}: {what}", part.part));
@@ -101,37 +113,56 @@ fn check_claim(
             tender: label(&tender.name)?,
             lot: label(&bid.lot_id)?,
             part: u8::try_from(part.part).map_err(|e| of_part(e.to_string()))?,
-            class: sealing_class(class).ok_or_else(|| of_part("its class is not known".to_owned()))?,
+            class: sealing_class(class)
+                .ok_or_else(|| of_part("its class is not known".to_owned()))?,
             bidder: label(code)?,
             revision: u32::try_from(bid.revision).map_err(|e| of_part(e.to_string()))?,
-            not_before: u64::try_from(claim.deadline.seconds()).map_err(|e| of_part(e.to_string()))?,
+            not_before: u64::try_from(claim.deadline.seconds())
+                .map_err(|e| of_part(e.to_string()))?,
         };
-        header.agrees_with(key_id, &expected).map_err(|e| of_part(e.to_string()))?;
+        header
+            .agrees_with(key_id, &expected)
+            .map_err(|e| of_part(e.to_string()))?;
         if header.id().as_slice() != part.header_id {
             return Err(of_part("it is not called by its own hash".to_owned()));
         }
         if header.payload_root().as_slice() != part.payload_root
             || i64::try_from(header.payload_length()) != Ok(part.payload_bytes)
         {
-            return Err(of_part("its payload is not the one its header names".to_owned()));
+            return Err(of_part(
+                "its payload is not the one its header names".to_owned(),
+            ));
         }
         headers.push(header);
     }
     let missing = tender.parts.iter().find(|required| {
-        (required.required || required.part == 0) && !bid.parts.iter().any(|part| part.part == required.part)
+        (required.required || required.part == 0)
+            && !bid.parts.iter().any(|part| part.part == required.part)
     });
     if let Some(missing) = missing {
         return Err(fault(format!("part {} is missing", missing.part)));
     }
-    let bundle = Bundle::of(&headers.iter().collect::<Vec<_>>()).map_err(|e| fault(e.to_string()))?;
+    let bundle =
+        Bundle::of(&headers.iter().collect::<Vec<_>>()).map_err(|e| fault(e.to_string()))?;
     if bundle.id().as_slice() != bid.bundle {
-        return Err(fault("its bundle is not the hash of its envelopes".to_owned()));
+        return Err(fault(
+            "its bundle is not the hash of its envelopes".to_owned(),
+        ));
     }
     let message = supplier_message(&bid.certificate, &bundle.id());
-    let signer = supplier(&bid.certificate, &bid.intermediates, &message, &bid.signature, claim.at)
-        .map_err(fault)?;
+    let signer = supplier(
+        &bid.certificate,
+        &bid.intermediates,
+        &message,
+        &bid.signature,
+        claim.at,
+    )
+    .map_err(fault)?;
     if signer.credit_code != code {
-        return Err(fault(format!("{} signed a bid of {code}", signer.credit_code)));
+        return Err(fault(format!(
+            "{} signed a bid of {code}",
+            signer.credit_code
+        )));
     }
     Ok((signer, headers))
 }
@@ -141,20 +172,29 @@ fn check_withdrawal(
     withdrawal: &Withdrawal,
     supplier: SupplierCheck<'_>,
 ) -> Result<(), ClosingFault> {
-    let fault = |what: String| ClosingFault::Bid { seq: withdrawal.seq, what };
+    let fault = |what: String| ClosingFault::Bid {
+        seq: withdrawal.seq,
+        what,
+    };
     let claim = closed
         .claims
         .get(withdrawal.claim)
         .ok_or_else(|| fault("the withdrawn bid is not there".to_owned()))?;
     let withdrawn = &withdrawal.withdrawn;
     let message = [WITHDRAWAL, &withdrawn.certificate, &withdrawn.bundle].concat();
-    // The record of a withdrawal carries no intermediates: the bid's own are its issuer's.
-    let intermediates = &claim.bid.intermediates;
-    let signer =
-        supplier(&withdrawn.certificate, intermediates, &message, &withdrawn.signature, withdrawal.at)
-            .map_err(fault)?;
+    let signer = supplier(
+        &withdrawn.certificate,
+        &withdrawn.intermediates,
+        &message,
+        &withdrawn.signature,
+        withdrawal.at,
+    )
+    .map_err(fault)?;
     if Some(signer.credit_code.as_str()) != credit_code(&claim.bid.bidder) {
-        return Err(fault(format!("{} withdrew a bid of {}", signer.credit_code, claim.bid.bidder)));
+        return Err(fault(format!(
+            "{} withdrew a bid of {}",
+            signer.credit_code, claim.bid.bidder
+        )));
     }
     Ok(())
 }

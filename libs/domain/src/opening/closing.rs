@@ -73,7 +73,11 @@ pub enum ClosingFault {
     #[error("the log does not end with the closing of bidding")]
     NotClosed,
     #[error("the closing says {field} is {said}, the records say {found}")]
-    Differs { field: String, said: String, found: String },
+    Differs {
+        field: String,
+        said: String,
+        found: String,
+    },
     #[error("the tender is not one that can be opened: {0}")]
     Tender(String),
     #[error("{0}")]
@@ -84,7 +88,11 @@ pub enum ClosingFault {
 
 /// The origin of a tender's bid log, as closings name it.
 pub fn log_origin(platform_origin: &str, log: LogId) -> String {
-    let hex: String = log.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = log
+        .as_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("{platform_origin}/bid/{hex}")
 }
 
@@ -105,7 +113,10 @@ pub fn fold(
     let not_opened = || ClosingFault::NotOpened(tender.to_owned());
     let first = rest.next().ok_or_else(not_opened)?;
     let opened: BiddingOpened = first.event.read()?.ok_or_else(not_opened)?;
-    let announced = opened.tender.filter(|t| t.name == tender).ok_or_else(not_opened)?;
+    let announced = opened
+        .tender
+        .filter(|t| t.name == tender)
+        .ok_or_else(not_opened)?;
     let mut fold = Fold::new(announced)?;
     for logged in rest {
         fold.next(logged)?;
@@ -136,6 +147,29 @@ pub fn fold(
 }
 
 impl ClosedBids {
+    /// A closing of which only the bids that open are known, as the public knows it: `claims` are
+    /// these, `sealed` is the whole closing, which its holders signed.
+    pub fn disclosed(
+        tender: Tender,
+        times: (Instant, Instant),
+        head: LogHead,
+        lots: Vec<LotClosing>,
+        claims: Vec<Claim>,
+        sealed: Sealed,
+    ) -> Self {
+        let (deadline, closed_at) = times;
+        Self {
+            tender,
+            deadline,
+            closed_at,
+            head,
+            lots,
+            claims,
+            withdrawals: Vec::new(),
+            sealed,
+        }
+    }
+
     /// The closing record in the form that holders sign.
     pub const fn sealed(&self) -> &Sealed {
         &self.sealed
@@ -154,7 +188,7 @@ impl ClosedBids {
             log_origin: self.sealed.log_origin().to_owned(),
             bid_head: Some(self.head.clone()),
             closed_seconds: self.closed_at.seconds(),
-            entries: self.claims.iter().map(entry).collect(),
+            entries: self.sealed.entries().iter().map(carried).collect(),
             close: self.close().to_vec(),
         }
     }
@@ -179,7 +213,11 @@ impl ClosedBids {
 
 /// The class that the tender prescribes for a part.
 pub(super) fn class_of(tender: &Tender, part: i32) -> Option<PartClass> {
-    tender.parts.iter().find(|required| required.part == part).map(|required| required.class())
+    tender
+        .parts
+        .iter()
+        .find(|required| required.part == part)
+        .map(|required| required.class())
 }
 
 fn entry(claim: &Claim) -> ClosingEntry {
@@ -190,7 +228,23 @@ fn entry(claim: &Claim) -> ClosingEntry {
     }
 }
 
-fn sealed_entries(entries: &[ClosingEntry]) -> Result<Vec<SealedEntry>, ClosingFault> {
+fn carried(entry: &SealedEntry) -> ClosingEntry {
+    let status = match entry.status {
+        Status::Live => ClosingStatus::Live,
+        Status::Superseded => ClosingStatus::Superseded,
+        Status::Withdrawn => ClosingStatus::Withdrawn,
+        Status::Invalid => ClosingStatus::Invalid,
+        Status::LotFailed => ClosingStatus::LotFailed,
+    };
+    ClosingEntry {
+        seq: i64::try_from(entry.leaf_index).unwrap_or(i64::MAX),
+        bundle: entry.bundle.to_vec(),
+        status: status as i32,
+    }
+}
+
+/// Entries in the form that holders sign.
+pub fn sealed_entries(entries: &[ClosingEntry]) -> Result<Vec<SealedEntry>, ClosingFault> {
     entries
         .iter()
         .map(|entry| {
@@ -230,26 +284,48 @@ pub(super) fn array(bytes: &[u8], what: &str) -> Result<[u8; 32], ClosingFault> 
     })
 }
 
-fn compare(said: &BiddingClosed, entries: &[ClosingEntry], lots: &[LotClosing]) -> Result<(), ClosingFault> {
+fn compare(
+    said: &BiddingClosed,
+    entries: &[ClosingEntry],
+    lots: &[LotClosing],
+) -> Result<(), ClosingFault> {
     let differs = |field: &str, said: String, found: String| {
-        Err(ClosingFault::Differs { field: field.to_owned(), said, found })
+        Err(ClosingFault::Differs {
+            field: field.to_owned(),
+            said,
+            found,
+        })
     };
     if said.entries.len() != entries.len() {
-        return differs("the number of bids", said.entries.len().to_string(), entries.len().to_string());
+        return differs(
+            "the number of bids",
+            said.entries.len().to_string(),
+            entries.len().to_string(),
+        );
     }
     for (one, other) in said.entries.iter().zip(entries) {
         if one != other {
-            let show = |entry: &ClosingEntry| format!("{} of record {}", entry.status().as_str_name(), entry.seq);
+            let show = |entry: &ClosingEntry| {
+                format!("{} of record {}", entry.status().as_str_name(), entry.seq)
+            };
             return differs("an entry", show(one), show(other));
         }
     }
     if said.lots.len() != lots.len() {
-        return differs("the number of lots", said.lots.len().to_string(), lots.len().to_string());
+        return differs(
+            "the number of lots",
+            said.lots.len().to_string(),
+            lots.len().to_string(),
+        );
     }
     for lot in lots {
         if !said.lots.contains(lot) {
             let found = format!("{} bidders, opens: {}", lot.bidders, lot.opens);
-            return differs(&format!("lot {}", lot.lot_id), "something else".to_owned(), found);
+            return differs(
+                &format!("lot {}", lot.lot_id),
+                "something else".to_owned(),
+                found,
+            );
         }
     }
     Ok(())
@@ -295,7 +371,12 @@ impl Fold {
     fn next(&mut self, logged: &LoggedEvent) -> Result<(), ClosingFault> {
         let LoggedEvent { seq, at, event } = logged;
         let (seq, at) = (*seq, *at);
-        let fault = |what: &str| Err(ClosingFault::Record { seq, what: what.to_owned() });
+        let fault = |what: &str| {
+            Err(ClosingFault::Record {
+                seq,
+                what: what.to_owned(),
+            })
+        };
         if self.closed.is_some() {
             return fault("it stands after the closing of bidding");
         }
@@ -305,27 +386,43 @@ impl Fold {
                 let Some(bid) = submitted.bid else {
                     return fault("a submission without a bid");
                 };
+                if u64::try_from(submitted.seq) != Ok(seq) {
+                    return fault("a submission that names another place in the log");
+                }
                 self.submit(seq, at, bid)
             }
             name if name == BidWithdrawn::full_name() => self.withdraw(seq, at, known(event)?),
             name if name == DeadlineMoved::full_name() => {
                 let moved: DeadlineMoved = known(event)?;
-                if moved.old_deadline_us != self.deadline.micros() || at >= self.deadline {
-                    return fault("the deadline was moved from another, or after it had passed");
+                if moved.old_deadline_us != self.deadline.micros()
+                    || moved.new_deadline_us < moved.old_deadline_us
+                    || at >= self.deadline
+                    || self.held
+                {
+                    return fault(
+                        "the deadline was moved from another, backwards, or when it had passed",
+                    );
                 }
                 self.deadline = Instant::from_micros(moved.new_deadline_us);
                 Ok(())
             }
             name if name == BiddingHeld::full_name() => {
+                if self.held || at >= self.deadline {
+                    return fault("bidding was held twice, or after the deadline");
+                }
                 self.held = true;
                 Ok(())
             }
             name if name == BiddingReleased::full_name() => {
                 let released: BiddingReleased = known(event)?;
-                self.held = false;
-                if released.new_deadline_us > self.deadline.micros() {
-                    self.deadline = Instant::from_micros(released.new_deadline_us);
+                let deadline = Instant::from_micros(released.new_deadline_us);
+                if !self.held || deadline < self.deadline || deadline <= at {
+                    return fault(
+                        "bidding was released without a hold, or to a deadline that cannot be",
+                    );
                 }
+                self.held = false;
+                self.deadline = deadline;
                 Ok(())
             }
             name if name == BiddingClosed::full_name() => {
@@ -342,46 +439,74 @@ impl Fold {
                 self.closed = Some((at, closed));
                 Ok(())
             }
-            name if name == BiddingEnded::full_name() => fault("the tender was terminated; nothing is opened"),
+            name if name == BiddingEnded::full_name() => {
+                fault("the tender was terminated; nothing is opened")
+            }
             name if name == BiddingOpened::full_name() => fault("bidding was opened twice"),
-            name => Err(ClosingFault::Unknown { seq, name: name.to_owned() }),
+            name => Err(ClosingFault::Unknown {
+                seq,
+                name: name.to_owned(),
+            }),
         }
     }
 
     fn submit(&mut self, seq: u64, at: Instant, bid: Bid) -> Result<(), ClosingFault> {
-        let fault = |what: &str| Err(ClosingFault::Record { seq, what: what.to_owned() });
+        let fault = |what: &str| {
+            Err(ClosingFault::Record {
+                seq,
+                what: what.to_owned(),
+            })
+        };
         if bid.tender != self.tender.name {
             return fault("a bid for another tender");
         }
         if !self.tender.lots.iter().any(|lot| lot.lot_id == bid.lot_id) {
             return fault("a bid for a lot that the tender does not have");
         }
-        // While bidding is held the clock stands still, so the old deadline may lie behind.
-        if at >= self.deadline && !self.held {
-            return fault("a bid that came after the deadline");
+        if at >= self.deadline || self.held {
+            return fault("a bid that came after the deadline, or while bidding was held");
         }
         let key = (bid.lot_id.clone(), bid.bidder.clone());
         let (revision, live) = self.latest.get(&key).copied().unwrap_or((0, None));
-        if bid.revision <= revision {
-            return fault("a bid whose revision does not grow");
+        if bid.revision != revision + 1 {
+            return fault("a bid whose revision does not follow the last");
         }
         if let Some(earlier) = live.and_then(|place| self.claims.get_mut(place)) {
             earlier.status = ClosingStatus::Superseded;
         }
-        self.latest.insert(key, (bid.revision, Some(self.claims.len())));
+        self.latest
+            .insert(key, (bid.revision, Some(self.claims.len())));
         let deadline = self.deadline;
-        self.claims.push(Claim { seq, at, deadline, bid, status: ClosingStatus::Live });
+        self.claims.push(Claim {
+            seq,
+            at,
+            deadline,
+            bid,
+            status: ClosingStatus::Live,
+        });
         Ok(())
     }
 
-    fn withdraw(&mut self, seq: u64, at: Instant, withdrawn: BidWithdrawn) -> Result<(), ClosingFault> {
-        let fault = |what: &str| Err(ClosingFault::Record { seq, what: what.to_owned() });
-        if at >= self.deadline && !self.held {
-            return fault("a withdrawal that came after the deadline");
+    fn withdraw(
+        &mut self,
+        seq: u64,
+        at: Instant,
+        withdrawn: BidWithdrawn,
+    ) -> Result<(), ClosingFault> {
+        let fault = |what: &str| {
+            Err(ClosingFault::Record {
+                seq,
+                what: what.to_owned(),
+            })
+        };
+        if at >= self.deadline || self.held {
+            return fault("a withdrawal that came after the deadline, or while bidding was held");
         }
         let live = self.latest.values_mut().find(|(_, live)| {
             live.and_then(|place| self.claims.get(place))
-                .is_some_and(|claim| claim.bid.bundle == withdrawn.bundle && claim.bid.name == withdrawn.bid)
+                .is_some_and(|claim| {
+                    claim.bid.bundle == withdrawn.bundle && claim.bid.name == withdrawn.bid
+                })
         });
         let Some((claim, live)) = live.and_then(|(_, live)| live.map(|claim| (claim, live))) else {
             return fault("a withdrawal of a bid that is not live");
@@ -390,7 +515,12 @@ impl Fold {
         if let Some(bid) = self.claims.get_mut(claim) {
             bid.status = ClosingStatus::Withdrawn;
         }
-        self.withdrawals.push(Withdrawal { seq, at, withdrawn, claim });
+        self.withdrawals.push(Withdrawal {
+            seq,
+            at,
+            withdrawn,
+            claim,
+        });
         Ok(())
     }
 
@@ -399,7 +529,10 @@ impl Fold {
             .lots
             .iter()
             .map(|lot| {
-                let live = self.latest.iter().filter(|((of, _), (_, live))| *of == lot.lot_id && live.is_some());
+                let live = self
+                    .latest
+                    .iter()
+                    .filter(|((of, _), (_, live))| *of == lot.lot_id && live.is_some());
                 let bidders = live.count();
                 LotClosing {
                     lot_id: lot.lot_id.clone(),
@@ -413,7 +546,9 @@ impl Fold {
     /// Live bids of lots that do not open stay sealed for ever.
     fn settle(&mut self, lots: &[LotClosing]) {
         for claim in &mut self.claims {
-            let opens = lots.iter().any(|lot| lot.lot_id == claim.bid.lot_id && lot.opens);
+            let opens = lots
+                .iter()
+                .any(|lot| lot.lot_id == claim.bid.lot_id && lot.opens);
             if claim.status == ClosingStatus::Live && !opens {
                 claim.status = ClosingStatus::LotFailed;
             }
@@ -426,5 +561,7 @@ impl Fold {
 }
 
 fn known<M: prost::Message + Name + Default>(event: &Event) -> Result<M, Unreadable> {
-    event.read()?.ok_or_else(|| Unreadable::UnknownEvent(event.name.clone()))
+    event
+        .read()?
+        .ok_or_else(|| Unreadable::UnknownEvent(event.name.clone()))
 }

@@ -5,10 +5,10 @@
 use sunbid_contracts::bid::v1::LotClosing;
 use sunbid_contracts::common::v1::{LogHead, Verdict};
 use sunbid_contracts::opening::v1::{
-    CheckedIn, ClosingSignature, ClosingSigned, EnvelopeFault, HolderShares, Objection, ObjectionAnswered,
-    ObjectionRaised, ObjectionState, OpeningRecord, OpeningRecordPublished, OpeningStarted,
-    RecordConfirmed, RescuePublished, SessionClosed, SessionMoved, SessionScheduled,
-    SessionState as Stage, SessionTerminated, SharesAccepted, SharesRefused,
+    CheckedIn, ClosingSignature, ClosingSigned, EnvelopeFault, HolderShares, Objection,
+    ObjectionAnswered, ObjectionRaised, ObjectionState, OpeningRecord, OpeningRecordPublished,
+    OpeningStarted, RecordConfirmed, RescuePublished, SessionClosed, SessionMoved,
+    SessionScheduled, SessionState as Stage, SessionTerminated, SharesAccepted, SharesRefused,
 };
 use sunbid_contracts::tender::v1::{PartClass, Tender};
 use sunbid_rules::facts::{
@@ -44,7 +44,11 @@ pub fn schedule(
     if session.exists() {
         return Vec::new();
     }
-    vec![Event::of(&SessionScheduled { tender: Some(tender), notice_head: Some(notice_head), tender_key })]
+    vec![Event::of(&SessionScheduled {
+        tender: Some(tender),
+        notice_head: Some(notice_head),
+        tender_key,
+    })]
 }
 
 /// The deadline moved, and the opening with it.
@@ -68,17 +72,31 @@ pub fn check_in(session: &SessionState, organization: &str) -> Result<Vec<Event>
     if !session.exists() {
         return Err(Refusal::Forbidden);
     }
-    if !matches!(session.stage(), Stage::Scheduled | Stage::Closing | Stage::Decrypting) {
-        return Err(Refusal::state("SESSION_OVER", "签到已结束。", "Signing in is over."));
+    if !matches!(
+        session.stage(),
+        Stage::Scheduled | Stage::Closing | Stage::Decrypting
+    ) {
+        return Err(Refusal::state(
+            "SESSION_OVER",
+            "签到已结束。",
+            "Signing in is over.",
+        ));
     }
     if session.checked_in.iter().any(|known| known == organization) {
         return Ok(Vec::new());
     }
-    Ok(vec![Event::of(&CheckedIn { bidder: organization.to_owned() })])
+    Ok(vec![Event::of(&CheckedIn {
+        bidder: organization.to_owned(),
+    })])
 }
 
 /// The bid log closed: the opening begins (O1), or fails where no lot has three bidders (O2).
-pub fn start(session: &SessionState, closed: &ClosedBids, rules: &Engine, now: Instant) -> Result<Ruled, Refusal> {
+pub fn start(
+    session: &SessionState,
+    closed: &ClosedBids,
+    rules: &Engine,
+    now: Instant,
+) -> Result<Ruled, Refusal> {
     if session.stage() != Stage::Scheduled {
         return Ok((Vec::new(), Vec::new()));
     }
@@ -92,11 +110,17 @@ pub fn start(session: &SessionState, closed: &ClosedBids, rules: &Engine, now: I
             now,
             lots: opening
                 .iter()
-                .map(|lot| LotCount { lot: lot.lot_id.clone(), bids: u32::try_from(lot.bidders).unwrap_or(0) })
+                .map(|lot| LotCount {
+                    lot: lot.lot_id.clone(),
+                    bids: u32::try_from(lot.bidders).unwrap_or(0),
+                })
                 .collect(),
             ..OpeningFacts::default()
         };
-        ruled(rules.check(&scope(&closed.tender, now)?, &facts), &["O1", "O2"])?
+        ruled(
+            rules.check(&scope(&closed.tender, now)?, &facts),
+            &["O1", "O2"],
+        )?
     };
     let started = OpeningStarted {
         closing: Some(closed.message()),
@@ -121,7 +145,11 @@ pub fn sign(
 ) -> Result<Vec<Event>, Refusal> {
     let holder = session.holder_of(organization).ok_or(Refusal::Forbidden)?;
     if session.closing.is_none() {
-        return Err(Refusal::state("NOT_CLOSED", "投标尚未截止。", "Bidding has not closed."));
+        return Err(Refusal::state(
+            "NOT_CLOSED",
+            "投标尚未截止。",
+            "Bidding has not closed.",
+        ));
     }
     let mut check = FieldCheck::new();
     check.require(
@@ -150,11 +178,18 @@ pub fn sign(
     if session.has_signed(holder.index) {
         return Ok(Vec::new());
     }
-    Ok(vec![Event::of(&ClosingSigned { signature: Some(signature) })])
+    Ok(vec![Event::of(&ClosingSigned {
+        signature: Some(signature),
+    })])
 }
 
 /// Whether a holder's shares are to be looked at at all; the index of the holder.
-pub fn may_share(session: &SessionState, organization: &str, close: &[u8], shares: &HolderShares) -> Result<i32, Refusal> {
+pub fn may_share(
+    session: &SessionState,
+    organization: &str,
+    close: &[u8],
+    shares: &HolderShares,
+) -> Result<i32, Refusal> {
     let holder = session.holder_of(organization).ok_or(Refusal::Forbidden)?;
     if !session.shares_wanted() {
         return Err(Refusal::state(
@@ -177,7 +212,10 @@ pub fn may_share(session: &SessionState, organization: &str, close: &[u8], share
         "is not the hash of this closing record.",
     );
     check.finish()?;
-    let wrong = session.share_faults.iter().find(|fault| fault.index == holder.index);
+    let wrong = session
+        .share_faults
+        .iter()
+        .find(|fault| fault.index == holder.index);
     if wrong.is_some_and(|fault| fault.count >= MOST_REFUSED_SHARES) {
         return Err(Refusal::state(
             "SHARES_WRONG",
@@ -193,7 +231,9 @@ pub fn accept_shares(session: &SessionState, shares: HolderShares) -> Vec<Event>
     if session.has_shared(shares.index) {
         return Vec::new();
     }
-    vec![Event::of(&SharesAccepted { shares: Some(shares) })]
+    vec![Event::of(&SharesAccepted {
+        shares: Some(shares),
+    })]
 }
 
 /// Shares that do not verify are kept as evidence, and their holder is named.
@@ -203,12 +243,23 @@ pub fn refuse_shares(shares: HolderShares, reason: &str) -> (Vec<Event>, Refusal
         format!("解密份额未通过验证，已记录在案：{reason}"),
         format!("The shares do not verify; this is on record: {reason}"),
     );
-    (vec![Event::of(&SharesRefused { shares: Some(shares), reason: reason.to_owned() })], refusal)
+    (
+        vec![Event::of(&SharesRefused {
+            shares: Some(shares),
+            reason: reason.to_owned(),
+        })],
+        refusal,
+    )
 }
 
 /// A supplier opens its own envelope, where holders failed and nothing else will. That the secret is
 /// the envelope's, and the envelope the supplier's, the caller has checked.
-pub fn rescue(session: &SessionState, header_id: &[u8], secret: &[u8], now: Instant) -> Result<Vec<Event>, Refusal> {
+pub fn rescue(
+    session: &SessionState,
+    header_id: &[u8],
+    secret: &[u8],
+    now: Instant,
+) -> Result<Vec<Event>, Refusal> {
     if !session.is_stalled(now) {
         return Err(Refusal::state(
             "NOT_STALLED",
@@ -216,13 +267,24 @@ pub fn rescue(session: &SessionState, header_id: &[u8], secret: &[u8], now: Inst
             "The holders are still within their time, or the opening is done; suppliers need not open their own.",
         ));
     }
-    if !session.sheet_header_ids.iter().any(|known| known == header_id) {
+    if !session
+        .sheet_header_ids
+        .iter()
+        .any(|known| known == header_id)
+    {
         return Err(Refusal::Forbidden);
     }
-    if session.rescues.iter().any(|known| known.header_id == header_id) {
+    if session
+        .rescues
+        .iter()
+        .any(|known| known.header_id == header_id)
+    {
         return Ok(Vec::new());
     }
-    let published = RescuePublished { header_id: header_id.to_vec(), secret: secret.to_vec() };
+    let published = RescuePublished {
+        header_id: header_id.to_vec(),
+        secret: secret.to_vec(),
+    };
     Ok(vec![Event::of(&published)])
 }
 
@@ -232,7 +294,9 @@ pub fn publish(session: &SessionState, draft: OpeningRecord, now: Instant) -> Ve
         return Vec::new();
     }
     let record = record::complete(draft, now, &session.checked_in, session.holder_faults(now));
-    vec![Event::of(&OpeningRecordPublished { record: Some(record) })]
+    vec![Event::of(&OpeningRecordPublished {
+        record: Some(record),
+    })]
 }
 
 /// A bidder of this opening objects, on the spot (O6).
@@ -249,9 +313,14 @@ pub fn raise_objection(
     if session.stage() == Stage::Announced && !bidder {
         return Err(Refusal::Forbidden);
     }
-    FieldCheck::new().text(text, MOST_OBJECTION_CHARACTERS, "text").finish()?;
+    FieldCheck::new()
+        .text(text, MOST_OBJECTION_CHARACTERS, "text")
+        .finish()?;
     let open = session.stage() == Stage::Announced && now.micros() < session.objections_until_us;
-    let facts = OpeningObjectionFacts { session_open: open, raised_by_bidder: bidder };
+    let facts = OpeningObjectionFacts {
+        session_open: open,
+        raised_by_bidder: bidder,
+    };
     let said = ruled(rules.check(&scope(tender, now)?, &facts), &["O6"])?;
     if !open {
         return Err(Refusal::state(
@@ -260,7 +329,13 @@ pub fn raise_objection(
             "Objections to the opening are raised at the opening and in its time (Regulation implementing the Tendering Law, art 44).",
         ));
     }
-    if session.objections.iter().filter(|o| o.raised_by == organization).count() >= MOST_OBJECTIONS {
+    if session
+        .objections
+        .iter()
+        .filter(|o| o.raised_by == organization)
+        .count()
+        >= MOST_OBJECTIONS
+    {
         return Err(Refusal::state(
             "TOO_MANY_OBJECTIONS",
             format!("每个投标人最多提出{MOST_OBJECTIONS}项异议。"),
@@ -275,7 +350,9 @@ pub fn raise_objection(
         ..Objection::default()
     };
     objection.set_state(ObjectionState::Raised);
-    let raised = ObjectionRaised { objection: Some(objection.clone()) };
+    let raised = ObjectionRaised {
+        objection: Some(objection.clone()),
+    };
     Ok((objection, (vec![Event::of(&raised)], said)))
 }
 
@@ -286,13 +363,27 @@ pub fn answer_objection(
     answer: &str,
     answered_by: &str,
 ) -> Result<Vec<Event>, Refusal> {
-    let objection = session.objections.iter().find(|o| o.name == name).ok_or(Refusal::Forbidden)?;
-    FieldCheck::new().text(answer, MOST_OBJECTION_CHARACTERS, "answer").finish()?;
+    let objection = session
+        .objections
+        .iter()
+        .find(|o| o.name == name)
+        .ok_or(Refusal::Forbidden)?;
+    FieldCheck::new()
+        .text(answer, MOST_OBJECTION_CHARACTERS, "answer")
+        .finish()?;
     if session.stage() != Stage::Announced {
-        return Err(Refusal::state("SESSION_OVER", "开标已结束。", "The session is over."));
+        return Err(Refusal::state(
+            "SESSION_OVER",
+            "开标已结束。",
+            "The session is over.",
+        ));
     }
     if objection.state() == ObjectionState::Answered {
-        return Err(Refusal::state("ALREADY_ANSWERED", "该异议已答复。", "This objection has been answered."));
+        return Err(Refusal::state(
+            "ALREADY_ANSWERED",
+            "该异议已答复。",
+            "This objection has been answered.",
+        ));
     }
     Ok(vec![Event::of(&ObjectionAnswered {
         objection: name.to_owned(),
@@ -302,7 +393,11 @@ pub fn answer_objection(
 }
 
 /// A bidder confirms the record it saw.
-pub fn confirm(session: &SessionState, organization: &str, record_sha256: &[u8]) -> Result<Vec<Event>, Refusal> {
+pub fn confirm(
+    session: &SessionState,
+    organization: &str,
+    record_sha256: &[u8],
+) -> Result<Vec<Event>, Refusal> {
     if !session.bidders.iter().any(|bidder| bidder == organization) {
         return Err(Refusal::Forbidden);
     }
@@ -318,10 +413,16 @@ pub fn confirm(session: &SessionState, organization: &str, record_sha256: &[u8])
         return Ok(Vec::new());
     }
     if session.stage() != Stage::Announced {
-        return Err(Refusal::state("SESSION_OVER", "开标已结束。", "The session is over."));
+        return Err(Refusal::state(
+            "SESSION_OVER",
+            "开标已结束。",
+            "The session is over.",
+        ));
     }
-    let confirmed =
-        RecordConfirmed { bidder: organization.to_owned(), record_sha256: record_sha256.to_vec() };
+    let confirmed = RecordConfirmed {
+        bidder: organization.to_owned(),
+        record_sha256: record_sha256.to_vec(),
+    };
     Ok(vec![Event::of(&confirmed)])
 }
 
@@ -350,10 +451,16 @@ pub fn close(
         return Err(Refusal::state(
             "OBJECTIONS_OPEN",
             format!("异议期至{until}，之前不能结束开标（O6，招标投标法实施条例第四十四条）。"),
-            format!("Objections may be raised until {until}; the session is not closed before (O6, Regulation implementing the Tendering Law, art 44)."),
+            format!(
+                "Objections may be raised until {until}; the session is not closed before (O6, Regulation implementing the Tendering Law, art 44)."
+            ),
         ));
     }
-    let open = session.objections.iter().filter(|o| o.state() == ObjectionState::Raised).count();
+    let open = session
+        .objections
+        .iter()
+        .filter(|o| o.state() == ObjectionState::Raised)
+        .count();
     let facts = OpeningCloseFacts {
         failures: failures(record),
         open_objections: u32::try_from(open).unwrap_or(u32::MAX),
@@ -361,12 +468,17 @@ pub fn close(
         record_published: !session.record_sha256.is_empty(),
         ..OpeningCloseFacts::default()
     };
-    let said = ruled(rules.check(&scope(tender, now)?, &facts), &["O4", "O5", "O6"])?;
+    let said = ruled(
+        rules.check(&scope(tender, now)?, &facts),
+        &["O4", "O5", "O6"],
+    )?;
     if open > 0 {
         return Err(Refusal::state(
             "OBJECTIONS_UNANSWERED",
             format!("尚有{open}项异议未答复，不能结束开标（O6，招标投标法实施条例第四十四条）。"),
-            format!("{open} objections have no answer; the session is not closed over them (O6, Regulation implementing the Tendering Law, art 44)."),
+            format!(
+                "{open} objections have no answer; the session is not closed over them (O6, Regulation implementing the Tendering Law, art 44)."
+            ),
         ));
     }
     let reason = "objections answered, window over".to_owned();
@@ -374,7 +486,10 @@ pub fn close(
 }
 
 fn failures(record: &OpeningRecord) -> Vec<DecryptionFailure> {
-    let lines = record.lots.iter().flat_map(|lot| lot.lines.iter().map(move |line| (lot, line)));
+    let lines = record
+        .lots
+        .iter()
+        .flat_map(|lot| lot.lines.iter().map(move |line| (lot, line)));
     lines
         .filter_map(|(lot, line)| {
             let (cause, treatment) = match line.fault() {
@@ -383,7 +498,11 @@ fn failures(record: &OpeningRecord) -> Vec<DecryptionFailure> {
                 EnvelopeFault::None | EnvelopeFault::Unspecified => return None,
             };
             let bid = format!("{}/{}", lot.lot_id, line.bidder);
-            Some(DecryptionFailure { bid, cause, treatment: Some(treatment) })
+            Some(DecryptionFailure {
+                bid,
+                cause,
+                treatment: Some(treatment),
+            })
         })
         .collect()
 }
@@ -397,6 +516,7 @@ fn scope(tender: &Tender, now: Instant) -> Result<Scope, Refusal> {
 /// The verdicts of the rules this session can answer for; refuses if one of them refuses. The other
 /// rules of the subject ask for facts that no session has, such as a recorder's state.
 fn ruled(mut said: Verdicts, rules: &[&str]) -> Result<Vec<Verdict>, Refusal> {
-    said.findings.retain(|finding| rules.contains(&finding.rule.as_str()));
+    said.findings
+        .retain(|finding| rules.contains(&finding.rule.as_str()));
     verdicts::allowed(&said)
 }

@@ -32,7 +32,11 @@ pub(super) fn object_of_strings(text: &str) -> Result<Vec<(String, String)>, Not
         }
     }
     reader.blank();
-    if reader.at == text.len() { Ok(pairs) } else { Err(reader.fault("the end")) }
+    if reader.at == text.len() {
+        Ok(pairs)
+    } else {
+        Err(reader.fault("the end"))
+    }
 }
 
 /// Appends a JSON string.
@@ -57,7 +61,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fault(&self, expected: &'static str) -> NotAnObject {
-        NotAnObject { at: self.at, expected }
+        NotAnObject {
+            at: self.at,
+            expected,
+        }
     }
 
     fn peek(&self) -> Option<char> {
@@ -79,7 +86,11 @@ impl Reader<'_> {
     }
 
     fn expect(&mut self, wanted: char, name: &'static str) -> Result<(), NotAnObject> {
-        if self.take(wanted) { Ok(()) } else { Err(self.fault(name)) }
+        if self.take(wanted) {
+            Ok(())
+        } else {
+            Err(self.fault(name))
+        }
     }
 
     fn blank(&mut self) {
@@ -156,12 +167,32 @@ mod tests {
         let read = |text| object_of_strings(text).ok();
         let pair = |k: &str, v: &str| (k.to_owned(), v.to_owned());
         assert_eq!(read("{}"), Some(vec![]));
-        assert_eq!(read(" { \"a\" : \"\\u4e2d\\ud83d\\ude00\\n\" } "), Some(vec![pair("a", "中😀\n")]));
-        assert_eq!(read("{\"a\":\"1\",\"a\":\"2\"}"), Some(vec![pair("a", "1"), pair("a", "2")]));
+        assert_eq!(
+            read(" { \"a\" : \"\\u4e2d\\ud83d\\ude00\\n\" } "),
+            Some(vec![pair("a", "中😀\n")])
+        );
+        assert_eq!(
+            read("{\"a\":\"1\",\"a\":\"2\"}"),
+            Some(vec![pair("a", "1"), pair("a", "2")])
+        );
         for bad in [
-            "", "{", "[]", "{\"a\":1}", "{\"a\":null}", "{\"a\":\"b\",}", "{\"a\":\"b\"}x", "{'a':'b'}",
-            "{\"a\":\"\\ud83d\"}", "{\"a\":\"\\ude00\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\n\"}", "\u{feff}{}",
-            "{\"a\":{}}", "{\"a\" \"b\"}", "{\"a\":\"b\" \"c\":\"d\"}", "{\"a\":\"\\u12\"}",
+            "",
+            "{",
+            "[]",
+            "{\"a\":1}",
+            "{\"a\":null}",
+            "{\"a\":\"b\",}",
+            "{\"a\":\"b\"}x",
+            "{'a':'b'}",
+            "{\"a\":\"\\ud83d\"}",
+            "{\"a\":\"\\ude00\"}",
+            "{\"a\":\"\\x\"}",
+            "{\"a\":\"\n\"}",
+            "\u{feff}{}",
+            "{\"a\":{}}",
+            "{\"a\" \"b\"}",
+            "{\"a\":\"b\" \"c\":\"d\"}",
+            "{\"a\":\"\\u12\"}",
         ] {
             assert_eq!(read(bad), None, "{bad}");
         }

@@ -50,8 +50,17 @@ mod tests {
     #[test]
     fn order_stays() {
         let items: Vec<u32> = (0..1000).collect();
-        assert_eq!(super::map(&items, |item| item * 2), items.iter().map(|i| i * 2).collect::<Vec<_>>());
-        let first = super::try_map(&items, |item| if item % 300 == 299 { Err(*item) } else { Ok(()) });
+        assert_eq!(
+            super::map(&items, |item| item * 2),
+            items.iter().map(|i| i * 2).collect::<Vec<_>>()
+        );
+        let first = super::try_map(&items, |item| {
+            if item % 300 == 299 {
+                Err(*item)
+            } else {
+                Ok(())
+            }
+        });
         assert_eq!(first, Err(299));
     }
 }

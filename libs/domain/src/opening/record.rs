@@ -8,11 +8,13 @@
 use std::collections::BTreeMap;
 
 use prost::Message;
-use sunbid_contracts::opening::v1::{EnvelopeFault, HolderFault, LotRecord, OpeningLine, OpeningRecord};
+use sunbid_contracts::opening::v1::{
+    EnvelopeFault, HolderFault, LotRecord, OpeningLine, OpeningRecord,
+};
 use sunbid_proofs::hash::{Hash, sha256};
 use sunbid_sealing::{
-    CheckedHeader, OpenError, Rescue, RescueError, SharedSecret, StoreFault, SupplierFault, TenderKey,
-    open_short, padded_length,
+    CheckedHeader, OpenError, Rescue, RescueError, SharedSecret, StoreFault, SupplierFault,
+    TenderKey, open_short, padded_length,
 };
 use sunbid_terms::Instant;
 
@@ -28,12 +30,18 @@ const TAG: u64 = sunbid_sealing::TAG as u64;
 pub enum SheetOutcome {
     /// The content as it was sealed.
     Content(Vec<u8>),
-    Fault { fault: EnvelopeFault, zh: String, en: String },
+    Fault {
+        fault: EnvelopeFault,
+        zh: String,
+        en: String,
+    },
 }
 
 /// The sealed size above which an opening sheet cannot be within its bound.
 pub fn most_sealed_bytes() -> u64 {
-    padded_length(sheet::MOST_BYTES as u64).unwrap_or(0).saturating_add(TAG)
+    padded_length(sheet::MOST_BYTES as u64)
+        .unwrap_or(0)
+        .saturating_add(TAG)
 }
 
 /// Whether the header alone shows that the sheet is too large to be one.
@@ -50,8 +58,14 @@ pub fn open_sheet(
 ) -> SheetOutcome {
     if is_too_large(header) {
         return SheetOutcome::supplier(
-            format!("密封的开标一览表有{}字节，超过上限。", header.payload_length()),
-            format!("The sealed opening sheet has {} bytes, which is too many.", header.payload_length()),
+            format!(
+                "密封的开标一览表有{}字节，超过上限。",
+                header.payload_length()
+            ),
+            format!(
+                "The sealed opening sheet has {} bytes, which is too many.",
+                header.payload_length()
+            ),
         );
     }
     let payload = match payload {
@@ -68,7 +82,9 @@ pub fn open_sheet(
         Err(OpenError::Supplier(fault)) => {
             SheetOutcome::supplier(supplier_fault_zh(&fault).to_owned(), fault.to_string())
         }
-        Err(OpenError::Store(fault)) => SheetOutcome::store(store_fault_zh(&fault).to_owned(), fault.to_string()),
+        Err(OpenError::Store(fault)) => {
+            SheetOutcome::store(store_fault_zh(&fault).to_owned(), fault.to_string())
+        }
         Err(error @ (OpenError::Io(_) | OpenError::Cipher(_))) => {
             SheetOutcome::store("平台无法解开密封文件。".to_owned(), error.to_string())
         }
@@ -77,11 +93,19 @@ pub fn open_sheet(
 
 impl SheetOutcome {
     fn supplier(zh: String, en: String) -> Self {
-        Self::Fault { fault: EnvelopeFault::Supplier, zh, en }
+        Self::Fault {
+            fault: EnvelopeFault::Supplier,
+            zh,
+            en,
+        }
     }
 
     fn store(zh: String, en: String) -> Self {
-        Self::Fault { fault: EnvelopeFault::Store, zh, en }
+        Self::Fault {
+            fault: EnvelopeFault::Store,
+            zh,
+            en,
+        }
     }
 }
 
@@ -120,7 +144,10 @@ pub fn draft(
         .lots
         .iter()
         .map(|lot| {
-            let closing = closed.lots.iter().find(|closing| closing.lot_id == lot.lot_id);
+            let closing = closed
+                .lots
+                .iter()
+                .find(|closing| closing.lot_id == lot.lot_id);
             let mut lines = by_lot.remove(lot.lot_id.as_str()).unwrap_or_default();
             lines.sort_by(|one, other| one.bidder.cmp(&other.bidder));
             for (line, position) in lines.iter_mut().zip(1..) {
@@ -183,7 +210,11 @@ fn line(closed: &ClosedBids, envelope: &Envelope, outcome: &SheetOutcome) -> Ope
                 line.values = values;
                 (EnvelopeFault::None, String::new(), String::new())
             }
-            Err(faults) => (EnvelopeFault::Supplier, shortened(&faults.zh()), shortened(&faults.en())),
+            Err(faults) => (
+                EnvelopeFault::Supplier,
+                shortened(&faults.zh()),
+                shortened(&faults.en()),
+            ),
         },
         SheetOutcome::Fault { fault, zh, en } => (*fault, zh.clone(), en.clone()),
     };
@@ -203,7 +234,11 @@ fn shortened(text: &str) -> String {
 }
 
 /// The secret of an envelope from what its supplier published; refused unless it is the envelope's.
-pub fn rescue(key: &TenderKey, header: &CheckedHeader, secret: &[u8]) -> Result<SharedSecret, RescueError> {
+pub fn rescue(
+    key: &TenderKey,
+    header: &CheckedHeader,
+    secret: &[u8],
+) -> Result<SharedSecret, RescueError> {
     // The form of the rescue file that the sealer keeps.
     let file = [b"SEALRSC1".as_slice(), secret, &header.encode()].concat();
     Rescue::parse(&file)?.shared_secret(key.sealing(), header)

@@ -112,7 +112,9 @@ impl Aggregate for SessionState {
         let name = event.name.as_str();
         if name == SessionScheduled::full_name() {
             let scheduled: SessionScheduled = known(event)?;
-            let tender = scheduled.tender.ok_or_else(|| impossible(event, "it has no tender"))?;
+            let tender = scheduled
+                .tender
+                .ok_or_else(|| impossible(event, "it has no tender"))?;
             self.deadline_us = tender.timetable.as_ref().map_or(0, |t| t.bid_deadline_us);
             self.tender = Some(tender);
             self.tender_key = scheduled.tender_key;
@@ -132,7 +134,8 @@ impl Aggregate for SessionState {
             self.set_stage(if opens { Stage::Closing } else { Stage::Failed });
         } else if name == ClosingSigned::full_name() {
             let signed = known::<ClosingSigned>(event)?.signature;
-            self.signatures.push(signed.ok_or_else(|| impossible(event, "it has no signature"))?);
+            self.signatures
+                .push(signed.ok_or_else(|| impossible(event, "it has no signature"))?);
             if self.stage() == Stage::Closing && self.signatures.len() >= self.threshold() {
                 self.shares_wanted_us = at.micros();
                 self.set_stage(Stage::Decrypting);
@@ -149,11 +152,16 @@ impl Aggregate for SessionState {
         } else if name == OpeningRecordPublished::full_name() {
             self.announce(&known(event)?, at)?;
         } else if name == ObjectionRaised::full_name() {
-            self.objections.extend(known::<ObjectionRaised>(event)?.objection);
+            self.objections
+                .extend(known::<ObjectionRaised>(event)?.objection);
         } else if name == ObjectionAnswered::full_name() {
             let answered: ObjectionAnswered = known(event)?;
-            let objection = self.objections.iter_mut().find(|o| o.name == answered.objection);
-            let objection = objection.ok_or_else(|| impossible(event, "there is no such objection"))?;
+            let objection = self
+                .objections
+                .iter_mut()
+                .find(|o| o.name == answered.objection);
+            let objection =
+                objection.ok_or_else(|| impossible(event, "there is no such objection"))?;
             objection.set_state(ObjectionState::Answered);
             objection.answer = answered.answer;
             objection.answered_by = answered.answered_by;
@@ -175,20 +183,37 @@ impl Aggregate for SessionState {
 
 impl SessionState {
     fn refuse_shares(&mut self, index: i32, reason: String) {
-        match self.share_faults.iter_mut().find(|fault| fault.index == index) {
+        match self
+            .share_faults
+            .iter_mut()
+            .find(|fault| fault.index == index)
+        {
             Some(fault) => fault.count += 1,
-            None => self.share_faults.push(ShareFault { index, reason, count: 1 }),
+            None => self.share_faults.push(ShareFault {
+                index,
+                reason,
+                count: 1,
+            }),
         }
     }
 
-    fn announce(&mut self, published: &OpeningRecordPublished, at: Instant) -> Result<(), Unreadable> {
-        let record = published.record.as_ref().ok_or_else(|| Unreadable::Impossible {
-            name: OpeningRecordPublished::full_name(),
-            reason: "it has no record".to_owned(),
-        })?;
+    fn announce(
+        &mut self,
+        published: &OpeningRecordPublished,
+        at: Instant,
+    ) -> Result<(), Unreadable> {
+        let record = published
+            .record
+            .as_ref()
+            .ok_or_else(|| Unreadable::Impossible {
+                name: OpeningRecordPublished::full_name(),
+                reason: "it has no record".to_owned(),
+            })?;
         let lines = || record.lots.iter().flat_map(|lot| &lot.lines);
         self.record_sha256 = sha256(&[&record.encode_to_vec()]).to_vec();
-        let opened = lines().filter(|line| line.fault() == EnvelopeFault::None).count();
+        let opened = lines()
+            .filter(|line| line.fault() == EnvelopeFault::None)
+            .count();
         self.opened = i32::try_from(opened).unwrap_or(i32::MAX);
         let bidders: BTreeSet<String> = lines().map(|line| line.bidder.clone()).collect();
         self.bidders = bidders.into_iter().collect();
@@ -218,7 +243,10 @@ impl SessionState {
     /// How many holders must act; more than any number where there is no key.
     pub fn threshold(&self) -> usize {
         let threshold = self.tender.as_ref().map(|tender| tender.threshold);
-        threshold.and_then(|t| usize::try_from(t).ok()).filter(|t| *t > 0).unwrap_or(usize::MAX)
+        threshold
+            .and_then(|t| usize::try_from(t).ok())
+            .filter(|t| *t > 0)
+            .unwrap_or(usize::MAX)
     }
 
     pub fn holders(&self) -> &[Holder] {
@@ -227,7 +255,9 @@ impl SessionState {
 
     /// The holder that an organisation is for this tender.
     pub fn holder_of(&self, organization: &str) -> Option<&Holder> {
-        self.holders().iter().find(|holder| !organization.is_empty() && holder.organization == organization)
+        self.holders()
+            .iter()
+            .find(|holder| !organization.is_empty() && holder.organization == organization)
     }
 
     /// The hash that was or will be signed; empty before the closing.
@@ -236,7 +266,9 @@ impl SessionState {
     }
 
     pub fn has_signed(&self, index: i32) -> bool {
-        self.signatures.iter().any(|signature| signature.index == index)
+        self.signatures
+            .iter()
+            .any(|signature| signature.index == index)
     }
 
     pub fn has_shared(&self, index: i32) -> bool {
@@ -257,9 +289,10 @@ impl SessionState {
         }
     }
 
-    /// Holders were given their time and too few did their part.
+    /// Holders signed the closing, were given their time, and too few gave shares. Before t have
+    /// signed, no supplier is asked for its secret: the set of bids is not fixed yet.
     pub fn is_stalled(&self, now: Instant) -> bool {
-        let waiting = matches!(self.stage(), Stage::Closing | Stage::Decrypting);
+        let waiting = self.stage() == Stage::Decrypting;
         let lapsed = |since| now >= Instant::from_micros(since).plus_seconds(STALL_SECONDS);
         waiting && self.owed_since().is_some_and(lapsed)
     }
@@ -275,12 +308,20 @@ impl SessionState {
             .filter_map(|holder| {
                 let fault = |zh: String, en: String| {
                     let organization = holder.organization.clone();
-                    Some(HolderFault { index: holder.index, organization, note_zh: zh, note_en: en })
+                    Some(HolderFault {
+                        index: holder.index,
+                        organization,
+                        note_zh: zh,
+                        note_en: en,
+                    })
                 };
                 if let Some(wrong) = self.share_faults.iter().find(|f| f.index == holder.index) {
                     return fault(
                         format!("提交的解密份额未通过验证：{}", wrong.reason),
-                        format!("Gave decryption shares that do not verify: {}", wrong.reason),
+                        format!(
+                            "Gave decryption shares that do not verify: {}",
+                            wrong.reason
+                        ),
                     );
                 }
                 if !lapsed {
@@ -341,9 +382,14 @@ impl SessionState {
 }
 
 fn known<M: Message + Name + Default>(event: &Event) -> Result<M, Unreadable> {
-    event.read()?.ok_or_else(|| Unreadable::UnknownEvent(event.name.clone()))
+    event
+        .read()?
+        .ok_or_else(|| Unreadable::UnknownEvent(event.name.clone()))
 }
 
 fn impossible(event: &Event, reason: &str) -> Unreadable {
-    Unreadable::Impossible { name: event.name.clone(), reason: reason.to_owned() }
+    Unreadable::Impossible {
+        name: event.name.clone(),
+        reason: reason.to_owned(),
+    }
 }

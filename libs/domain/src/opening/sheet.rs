@@ -30,7 +30,11 @@ pub struct SheetFault {
 
 impl SheetFault {
     fn new(key: &str, zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { key: key.to_owned(), zh: zh.into(), en: en.into() }
+        Self {
+            key: key.to_owned(),
+            zh: zh.into(),
+            en: en.into(),
+        }
     }
 }
 
@@ -77,20 +81,29 @@ fn parse_all(content: &[u8], fields: &[SheetField]) -> Result<Vec<SheetValue>, V
         return Err(vec![SheetFault::new(
             "",
             format!("开标一览表有{}字节，最多{MOST_BYTES}字节。", content.len()),
-            format!("The opening sheet has {} bytes, at most {MOST_BYTES} are taken.", content.len()),
+            format!(
+                "The opening sheet has {} bytes, at most {MOST_BYTES} are taken.",
+                content.len()
+            ),
         )]);
     }
     let text = std::str::from_utf8(content).map_err(|error| {
         vec![SheetFault::new(
             "",
             format!("开标一览表不是UTF-8文本（第{}字节）。", error.valid_up_to()),
-            format!("The opening sheet is not UTF-8 text (byte {}).", error.valid_up_to()),
+            format!(
+                "The opening sheet is not UTF-8 text (byte {}).",
+                error.valid_up_to()
+            ),
         )]
     })?;
     let pairs = json::object_of_strings(text).map_err(|fault| {
         vec![SheetFault::new(
             "",
-            format!("开标一览表不是由文本值组成的JSON对象：第{}字节应为 {}。", fault.at, fault.expected),
+            format!(
+                "开标一览表不是由文本值组成的JSON对象：第{}字节应为 {}。",
+                fault.at, fault.expected
+            ),
             format!(
                 "The opening sheet is not a JSON object of strings: {} is expected at byte {}.",
                 fault.expected, fault.at
@@ -106,7 +119,10 @@ pub fn write(values: &[(String, String)], fields: &[SheetField]) -> Result<Vec<u
     let filled: Vec<(String, String)> = values
         .iter()
         .filter(|(key, value)| {
-            !value.is_empty() || !fields.iter().any(|field| field.key == *key && !field.required)
+            !value.is_empty()
+                || !fields
+                    .iter()
+                    .any(|field| field.key == *key && !field.required)
         })
         .cloned()
         .collect();
@@ -126,12 +142,19 @@ pub fn write(values: &[(String, String)], fields: &[SheetField]) -> Result<Vec<u
     parse(&bytes, fields).map(|_| bytes)
 }
 
-fn judge(fields: &[SheetField], pairs: &[(String, String)]) -> Result<Vec<SheetValue>, Vec<SheetFault>> {
+fn judge(
+    fields: &[SheetField],
+    pairs: &[(String, String)],
+) -> Result<Vec<SheetValue>, Vec<SheetFault>> {
     let mut faults = Vec::new();
     let mut seen = BTreeSet::new();
     for (key, _) in pairs {
         if !seen.insert(key.as_str()) {
-            faults.push(SheetFault::new(key, "同一项填写了两次。", "is there twice."));
+            faults.push(SheetFault::new(
+                key,
+                "同一项填写了两次。",
+                "is there twice.",
+            ));
         } else if !fields.iter().any(|field| field.key == *key) {
             let (zh, en) = ("招标文件没有规定此项。", "is not a field of this tender.");
             faults.push(SheetFault::new(key, zh, en));
@@ -144,7 +167,10 @@ fn judge(fields: &[SheetField], pairs: &[(String, String)]) -> Result<Vec<SheetV
                 if let Err(fault) = judge_value(field, value) {
                     faults.push(fault);
                 }
-                values.push(SheetValue { key: key.clone(), value: value.clone() });
+                values.push(SheetValue {
+                    key: key.clone(),
+                    value: value.clone(),
+                });
             }
             None if field.required => {
                 faults.push(SheetFault::new(&field.key, "必填。", "is required."));
@@ -152,7 +178,11 @@ fn judge(fields: &[SheetField], pairs: &[(String, String)]) -> Result<Vec<SheetV
             None => {}
         }
     }
-    if faults.is_empty() { Ok(values) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(values)
+    } else {
+        Err(faults)
+    }
 }
 
 fn judge_value(field: &SheetField, value: &str) -> Result<(), SheetFault> {
@@ -174,13 +204,19 @@ fn judge_value(field: &SheetField, value: &str) -> Result<(), SheetFault> {
         },
         SheetFieldType::Days => {
             let digits = !value.is_empty() && value.chars().all(|c| c.is_ascii_digit());
-            let days = if digits { value.parse::<u32>().ok() } else { None };
+            let days = if digits {
+                value.parse::<u32>().ok()
+            } else {
+                None
+            };
             if days.is_some_and(|days| days <= MOST_DAYS) {
                 return Ok(());
             }
             fault(
                 format!("“{value}”不是天数；请填写0至{MOST_DAYS}的整数。"),
-                format!("is no number of days: {value:?} is not a whole number from 0 to {MOST_DAYS}."),
+                format!(
+                    "is no number of days: {value:?} is not a whole number from 0 to {MOST_DAYS}."
+                ),
             )
         }
         SheetFieldType::Text | SheetFieldType::Unspecified => {
@@ -189,7 +225,8 @@ fn judge_value(field: &SheetField, value: &str) -> Result<(), SheetFault> {
             }
             // What is read out must not rearrange what stands around it.
             let hidden = |c: char| {
-                (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+                (c.is_control() && c != '\n')
+                    || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
             };
             if value.chars().any(hidden) {
                 return fault(
@@ -208,7 +245,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn field(key: &str, kind: SheetFieldType, required: bool) -> SheetField {
-        SheetField { key: key.into(), r#type: kind as i32, required, ..SheetField::default() }
+        SheetField {
+            key: key.into(),
+            r#type: kind as i32,
+            required,
+            ..SheetField::default()
+        }
     }
 
     fn fields() -> Vec<SheetField> {
@@ -222,30 +264,56 @@ mod tests {
     #[test]
     fn values_come_in_the_tenders_order() {
         let read = parse(b"{\"days\":\"30\",\"price\":\"1,234.50\"}", &fields()).unwrap();
-        let keys: Vec<_> = read.iter().map(|v| (v.key.as_str(), v.value.as_str())).collect();
+        let keys: Vec<_> = read
+            .iter()
+            .map(|v| (v.key.as_str(), v.value.as_str()))
+            .collect();
         assert_eq!(keys, [("price", "1,234.50"), ("days", "30")]);
     }
 
     #[test]
     fn every_fault_is_named_by_its_key() {
         let keys = |text: &str| -> Vec<String> {
-            parse(text.as_bytes(), &fields()).unwrap_err().0.into_iter().map(|f| f.key).collect()
+            parse(text.as_bytes(), &fields())
+                .unwrap_err()
+                .0
+                .into_iter()
+                .map(|f| f.key)
+                .collect()
         };
         assert_eq!(keys("{}"), ["price", "days"]);
-        assert_eq!(keys("{\"price\":\"1\",\"price\":\"2\",\"days\":\"3\"}"), ["price"]);
-        assert_eq!(keys("{\"price\":\"-1\",\"days\":\"3.5\",\"x\":\"y\"}"), ["x", "price", "days"]);
+        assert_eq!(
+            keys("{\"price\":\"1\",\"price\":\"2\",\"days\":\"3\"}"),
+            ["price"]
+        );
+        assert_eq!(
+            keys("{\"price\":\"-1\",\"days\":\"3.5\",\"x\":\"y\"}"),
+            ["x", "price", "days"]
+        );
         assert_eq!(keys("{\"price\":\"1\",\"days\":\"36501\"}"), ["days"]);
-        assert_eq!(keys("{\"price\":\"1\",\"days\":\"1\",\"note\":\"a\\u202eb\"}"), ["note"]);
+        assert_eq!(
+            keys("{\"price\":\"1\",\"days\":\"1\",\"note\":\"a\\u202eb\"}"),
+            ["note"]
+        );
         assert_eq!(keys("[]"), [""]);
         assert_eq!(parse(&[0xff], &fields()).unwrap_err().0.len(), 1);
-        assert_eq!(parse(&vec![b' '; MOST_BYTES + 1], &fields()).unwrap_err().0.len(), 1);
+        assert_eq!(
+            parse(&vec![b' '; MOST_BYTES + 1], &fields())
+                .unwrap_err()
+                .0
+                .len(),
+            1
+        );
     }
 
     #[test]
     fn what_is_left_empty_is_left_out() {
         let value = |k: &str, v: &str| (k.to_owned(), v.to_owned());
-        let written =
-            write(&[value("note", ""), value("days", "9"), value("price", "5")], &fields()).unwrap();
+        let written = write(
+            &[value("note", ""), value("days", "9"), value("price", "5")],
+            &fields(),
+        )
+        .unwrap();
         assert_eq!(written, b"{\"price\":\"5\",\"days\":\"9\"}");
         assert!(write(&[value("price", ""), value("days", "9")], &fields()).is_err());
     }

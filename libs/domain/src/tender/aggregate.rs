@@ -75,6 +75,9 @@ impl Aggregate for Dossier {
             }
         } else if let Some(added) = event.read::<DocumentAdded>()? {
             tender.documents.extend(added.document);
+            if !added.author.is_empty() && !tender.authors.contains(&added.author) {
+                tender.authors.push(added.author);
+            }
             tender.reviews.clear();
         } else if let Some(reviewed) = event.read::<TenderReviewed>()? {
             tender.reviews.extend(reviewed.review);

@@ -63,6 +63,7 @@ pub fn create(
             "The tender exists already.",
         ));
     }
+    let asked = &placed(asked);
     let mut check = FieldCheck::new();
     check_tender(&mut check, asked);
     check.finish()?;
@@ -94,6 +95,17 @@ pub fn create(
     })])
 }
 
+/// The rules of the whole country apply where no place is named.
+fn placed(asked: &Tender) -> Tender {
+    let mut placed = asked.clone();
+    if placed.jurisdiction.is_empty() {
+        Jurisdiction::china()
+            .as_str()
+            .clone_into(&mut placed.jurisdiction);
+    }
+    placed
+}
+
 /// A changed draft. A tender whose key stood, or whose ceremony failed, is a draft again.
 pub fn update(
     dossier: &Dossier,
@@ -106,6 +118,7 @@ pub fn update(
             what: old.name.clone(),
         });
     }
+    let asked = &placed(asked);
     let mut check = FieldCheck::new();
     check_tender(&mut check, asked);
     check.require(
@@ -162,6 +175,7 @@ pub fn update(
 pub fn add_document(
     dossier: &Dossier,
     organization: &str,
+    author: &str,
     document: &FileDigest,
 ) -> Result<Vec<Event>, Refusal> {
     let tender = may_add_document(dossier, organization, document)?;
@@ -174,6 +188,7 @@ pub fn add_document(
     }
     Ok(vec![Event::of(&DocumentAdded {
         document: Some(document.clone()),
+        author: author.to_owned(),
     })])
 }
 

@@ -7,6 +7,8 @@ pub mod draft;
 pub mod hash;
 pub mod life;
 pub mod rounds;
+#[cfg(test)]
+pub(crate) mod sample;
 mod stage;
 #[cfg(test)]
 mod tests;

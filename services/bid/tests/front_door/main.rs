@@ -1,6 +1,6 @@
 //! The bid service through its front door: a real socket, the platform's own guard, real
 //! certificates and envelopes, a clock that tests move.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod closing;
 mod house;

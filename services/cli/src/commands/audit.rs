@@ -36,7 +36,11 @@ pub async fn run(context: &Context, command: AuditCommand) -> anyhow::Result<()>
             let mut audit = context.caller().await?.audit();
             let (mut all, mut page_token) = (Vec::new(), String::new());
             loop {
-                let request = ListTrailRequest { tender: tender.clone(), page_size: 200, page_token };
+                let request = ListTrailRequest {
+                    tender: tender.clone(),
+                    page_size: 200,
+                    page_token,
+                };
                 let page = audit.list_trail(request).await?.into_inner();
                 all.extend(page.entries);
                 page_token = page.next_page_token;
@@ -52,27 +56,40 @@ pub async fn run(context: &Context, command: AuditCommand) -> anyhow::Result<()>
                 return Ok(());
             }
             let header = ["时间", "服务", "记录", "事项", "行为人"];
-            output.list(&all, &header, output.say("没有记录。", "No records."), |entry| {
-                vec![
-                    output::time(entry.at_us),
-                    entry.service.clone(),
-                    entry.seq.to_string(),
-                    output.say(&entry.summary_zh, &entry.summary_en).to_owned(),
-                    entry.actor.clone(),
-                ]
-            })
+            output.list(
+                &all,
+                &header,
+                output.say("没有记录。", "No records."),
+                |entry| {
+                    vec![
+                        output::time(entry.at_us),
+                        entry.service.clone(),
+                        entry.seq.to_string(),
+                        output.say(&entry.summary_zh, &entry.summary_en).to_owned(),
+                        entry.actor.clone(),
+                    ]
+                },
+            )
         }
         AuditCommand::Watch { tender } => {
             let mut audit = context.caller().await?.audit();
-            let mut stream = audit.watch_trail(WatchTrailRequest { tender }).await?.into_inner();
+            let mut stream = audit
+                .watch_trail(WatchTrailRequest { tender })
+                .await?
+                .into_inner();
             while let Some(answer) = stream.message().await? {
-                output.message(&answer.entry.unwrap_or_default(), |entry| line(entry, context))?;
+                output.message(&answer.entry.unwrap_or_default(), |entry| {
+                    line(entry, context)
+                })?;
             }
             Ok(())
         }
         AuditCommand::Checkpoint => {
             let mut audit = context.reader().await?.audit();
-            let answer = audit.get_checkpoint(GetCheckpointRequest {}).await?.into_inner();
+            let answer = audit
+                .get_checkpoint(GetCheckpointRequest {})
+                .await?
+                .into_inner();
             output.message(&answer, |answer| answer.note.clone())
         }
         AuditCommand::Status => {

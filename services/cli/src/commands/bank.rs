@@ -64,7 +64,13 @@ pub struct Payment<'a> {
 
 pub async fn run(context: &Context, command: BankCommand) -> anyhow::Result<()> {
     match command {
-        BankCommand::Simulate { listen, books, trust_account, trust_name, sandbox_clock } => {
+        BankCommand::Simulate {
+            listen,
+            books,
+            trust_account,
+            trust_name,
+            sandbox_clock,
+        } => {
             process::log(context.output.json);
             let clock: Arc<dyn Clock> = match sandbox_clock {
                 Some(file) => Arc::new(SandboxClock::open(&file)?),
@@ -72,7 +78,10 @@ pub async fn run(context: &Context, command: BankCommand) -> anyhow::Result<()> 
             };
             let options = Options {
                 clock,
-                trust: Party { name: trust_name, account: trust_account },
+                trust: Party {
+                    name: trust_name,
+                    account: trust_account,
+                },
                 file: books,
                 closed_accounts: Vec::new(),
             };

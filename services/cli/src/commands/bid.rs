@@ -16,10 +16,13 @@ use sunbid_contracts::{
     },
     tender::v1::GetTenderRequest,
 };
+use sunbid_proofs::{LogId, receipt};
+use sunbid_sealing::{Bundle, CheckedHeader};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::tender_name;
 use crate::{
+    committee,
     connection::{Connection, request_id},
     context::Context,
     output, progress,
@@ -79,7 +82,12 @@ pub struct SealArguments {
 
 fn part(text: &str) -> Result<(u8, PathBuf), String> {
     let (number, file) = text.split_once('=').ok_or("expected NUMBER=FILE")?;
-    Ok((number.parse().map_err(|_| "the part's number is from 0 to 255")?, file.into()))
+    Ok((
+        number
+            .parse()
+            .map_err(|_| "the part's number is from 0 to 255")?,
+        file.into(),
+    ))
 }
 
 pub async fn run(context: &Context, command: BidCommand) -> anyhow::Result<()> {
@@ -91,9 +99,20 @@ pub async fn run(context: &Context, command: BidCommand) -> anyhow::Result<()> {
                 Some(revision) => revision,
                 None => next_revision(&connection, &arguments.tender, &arguments.lot).await?,
             };
-            let request = GetTenderRequest { name: arguments.tender };
-            let tender = connection.tender().get_tender(request).await?.into_inner().tender;
+            let request = GetTenderRequest {
+                name: arguments.tender,
+            };
+            let tender = connection
+                .tender()
+                .get_tender(request)
+                .await?
+                .into_inner()
+                .tender;
             let tender = tender.context("the platform gave no tender")?;
+            let ceremony = committee::checked(&connection, &tender).await?;
+            if !output.json {
+                println!("{}", committee::show(&ceremony, output));
+            }
             let organization = connection.organization()?;
             let mut parts = vec![(0, arguments.sheet)];
             parts.extend(arguments.part);
@@ -110,7 +129,11 @@ pub async fn run(context: &Context, command: BidCommand) -> anyhow::Result<()> {
             if output.json {
                 println!("{}", serde_json::to_string_pretty(&sealed)?);
             } else {
-                println!("{} {}", output.say("已密封，捆绑哈希", "Sealed; bundle"), sealed.bundle);
+                println!(
+                    "{} {}",
+                    output.say("已密封，捆绑哈希", "Sealed; bundle"),
+                    sealed.bundle
+                );
                 println!(
                     "{}",
                     output.say(
@@ -131,7 +154,11 @@ pub async fn run(context: &Context, command: BidCommand) -> anyhow::Result<()> {
                 serde_json::to_string_pretty(&output::to_json(&receipt)?)?,
             )?;
             output.message(&answer, |answer| {
-                let receipt = answer.receipt.as_ref().map(show_receipt).unwrap_or_default();
+                let receipt = answer
+                    .receipt
+                    .as_ref()
+                    .map(show_receipt)
+                    .unwrap_or_default();
                 format!("{receipt}\n{}", output::verdicts(&answer.verdicts, output))
             })
         }
@@ -142,7 +169,13 @@ pub async fn run(context: &Context, command: BidCommand) -> anyhow::Result<()> {
         }
         BidCommand::Show { tender, lot } => {
             let mut bids = context.caller().await?.bid();
-            let answer = bids.get_bid(GetBidRequest { tender, lot_id: lot }).await?.into_inner();
+            let answer = bids
+                .get_bid(GetBidRequest {
+                    tender,
+                    lot_id: lot,
+                })
+                .await?
+                .into_inner();
             output.message(&answer, |answer| {
                 let mut lines = vec![answer.bid.as_ref().map(show).unwrap_or_default()];
                 lines.extend(answer.receipts.iter().map(show_receipt));
@@ -153,7 +186,10 @@ pub async fn run(context: &Context, command: BidCommand) -> anyhow::Result<()> {
             let mut bids = context.caller().await?.bid();
             let (mut all, mut page_token) = (Vec::new(), String::new());
             loop {
-                let request = ListBidsRequest { page_size: 200, page_token };
+                let request = ListBidsRequest {
+                    page_size: 200,
+                    page_token,
+                };
                 let page = bids.list_bids(request).await?.into_inner();
                 all.extend(page.bids);
                 page_token = page.next_page_token;
@@ -162,28 +198,43 @@ pub async fn run(context: &Context, command: BidCommand) -> anyhow::Result<()> {
                 }
             }
             let header = ["项目", "标段", "版次", "状态", "收到时间"];
-            output.list(&all, &header, output.say("没有投标。", "No bids."), |bid| {
-                vec![
-                    bid.tender.clone(),
-                    bid.lot_id.clone(),
-                    bid.revision.to_string(),
-                    state(bid).to_owned(),
-                    output::time(bid.accept_time_us),
-                ]
-            })
+            output.list(
+                &all,
+                &header,
+                output.say("没有投标。", "No bids."),
+                |bid| {
+                    vec![
+                        bid.tender.clone(),
+                        bid.lot_id.clone(),
+                        bid.revision.to_string(),
+                        state(bid).to_owned(),
+                        output::time(bid.accept_time_us),
+                    ]
+                },
+            )
         }
     }
 }
 
 async fn next_revision(connection: &Connection, tender: &str, lot: &str) -> anyhow::Result<u32> {
-    let request = GetBidRequest { tender: tender.to_owned(), lot_id: lot.to_owned() };
+    let request = GetBidRequest {
+        tender: tender.to_owned(),
+        lot_id: lot.to_owned(),
+    };
     match connection.bid().get_bid(request).await {
         Ok(answer) => {
             let last = answer.into_inner().bid.map_or(0, |bid| bid.revision);
             Ok(u32::try_from(last)?.saturating_add(1))
         }
         // Nothing was submitted yet.
-        Err(status) if matches!(status.code(), tonic::Code::NotFound | tonic::Code::PermissionDenied) => Ok(1),
+        Err(status)
+            if matches!(
+                status.code(),
+                tonic::Code::NotFound | tonic::Code::PermissionDenied
+            ) =>
+        {
+            Ok(1)
+        }
         Err(status) => Err(status.into()),
     }
 }
@@ -218,14 +269,101 @@ pub async fn submit(
         signature: profile.signer.sign(&signed)?,
         inline_payloads: inline,
     };
-    Ok(connection.bid().submit_bid(request).await?.into_inner())
+    let answer = connection.bid().submit_bid(request).await?.into_inner();
+    let receipt = answer
+        .receipt
+        .as_ref()
+        .context("the platform gave no receipt")?;
+    let expected = Expected {
+        tender: &sealed.tender,
+        lot_id: &sealed.lot_id,
+        bundle: &sealed.bundle()?,
+        withdrawal: false,
+    };
+    check_receipt(connection, receipt, &expected).await?;
+    Ok(answer)
+}
+
+/// What a receipt must be for.
+struct Expected<'a> {
+    tender: &'a str,
+    lot_id: &'a str,
+    bundle: &'a [u8],
+    withdrawal: bool,
+}
+
+/// A receipt is worth keeping only if it is for what was sent and the platform's key signed it.
+async fn check_receipt(
+    connection: &Connection,
+    receipt: &Receipt,
+    expected: &Expected<'_>,
+) -> anyhow::Result<()> {
+    let log = LogId::of("bid", expected.tender);
+    let is_for_this = receipt.tender == expected.tender
+        && receipt.lot_id == expected.lot_id
+        && receipt.bundle == expected.bundle
+        && receipt.withdrawal == expected.withdrawal
+        && receipt.log_id == log.as_bytes();
+    anyhow::ensure!(
+        is_for_this,
+        "THE RECEIPT IS FOR SOMETHING ELSE; do not rely on it"
+    );
+    let canonical = receipt::Receipt {
+        tender: receipt.tender.clone(),
+        lot_id: receipt.lot_id.clone(),
+        bundle: receipt.bundle.clone(),
+        revision: u64::try_from(receipt.revision)?,
+        withdrawal: receipt.withdrawal,
+        accept_time_us: receipt.accept_time_us,
+        leaf: receipt
+            .leaf
+            .as_slice()
+            .try_into()
+            .context("the receipt's leaf is not 32 bytes")?,
+        log,
+    };
+    let key = connection.platform().await?.receipt_key;
+    canonical
+        .verify(&receipt.signature, &key)
+        .context("THE RECEIPT IS NOT SIGNED BY THE PLATFORM'S KEY; do not rely on it")
+}
+
+/// The bundle that the platform says is ours is of this tender and lot: what is signed to withdraw
+/// it can withdraw nothing else.
+fn own_bundle(bid: &Bid, tender: &str, lot: &str) -> anyhow::Result<()> {
+    let headers = bid
+        .parts
+        .iter()
+        .map(|part| Ok(CheckedHeader::parse(&part.header)?))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    for header in &headers {
+        let subject = header.subject();
+        let ours = subject.tender.as_bytes() == tender.as_bytes()
+            && subject.lot.as_bytes() == lot.as_bytes();
+        anyhow::ensure!(ours, "the platform named the bid of another tender or lot");
+    }
+    let bundle = Bundle::of(&headers.iter().collect::<Vec<_>>())?;
+    anyhow::ensure!(
+        bundle.id().as_slice() == bid.bundle,
+        "the platform named another bundle"
+    );
+    Ok(())
 }
 
 /// Withdraws the profile's bid for a lot.
 pub async fn withdraw(connection: &Connection, tender: &str, lot: &str) -> anyhow::Result<Receipt> {
     let mut bids = connection.bid();
-    let request = GetBidRequest { tender: tender.to_owned(), lot_id: lot.to_owned() };
-    let bid = bids.get_bid(request).await?.into_inner().bid.context("there is no bid")?;
+    let request = GetBidRequest {
+        tender: tender.to_owned(),
+        lot_id: lot.to_owned(),
+    };
+    let bid = bids
+        .get_bid(request)
+        .await?
+        .into_inner()
+        .bid
+        .context("there is no bid")?;
+    own_bundle(&bid, tender, lot)?;
     let profile = connection.profile()?;
     let signed = supplier::withdrawal(&profile.certificate, &bid.bundle);
     let request = WithdrawBidRequest {
@@ -236,7 +374,11 @@ pub async fn withdraw(connection: &Connection, tender: &str, lot: &str) -> anyho
         intermediates: profile.intermediates.clone(),
         signature: profile.signer.sign(&signed)?,
     };
-    bids.withdraw_bid(request).await?.into_inner().receipt.context("the platform gave no receipt")
+    bids.withdraw_bid(request)
+        .await?
+        .into_inner()
+        .receipt
+        .context("the platform gave no receipt")
 }
 
 async fn upload(
@@ -246,7 +388,10 @@ async fn upload(
     part: &SealedPart,
 ) -> anyhow::Result<()> {
     let root = hex::decode(&part.payload_root)?;
-    let bar = progress::bytes(&format!("上传/upload part {}", part.part), part.payload_bytes);
+    let bar = progress::bytes(
+        &format!("上传/upload part {}", part.part),
+        part.payload_bytes,
+    );
     // Each round goes on where the platform's durable bytes end.
     for round in 0..5 {
         let request = GetUploadRequest {
@@ -279,7 +424,10 @@ async fn upload(
             Err(error) => return Err(error),
         }
     }
-    anyhow::bail!("the upload of part {} was cut again and again; run the same command to go on", part.part)
+    anyhow::bail!(
+        "the upload of part {} was cut again and again; run the same command to go on",
+        part.part
+    )
 }
 
 async fn send(
@@ -289,11 +437,15 @@ async fn send(
     bar: &indicatif::ProgressBar,
 ) -> anyhow::Result<bool> {
     let mut source = tokio::fs::File::open(file).await?;
-    source.seek(std::io::SeekFrom::Start(u64::try_from(header.offset)?)).await?;
+    source
+        .seek(std::io::SeekFrom::Start(u64::try_from(header.offset)?))
+        .await?;
     let (sender, receiver) = tokio::sync::mpsc::channel(4);
     let bar = bar.clone();
     let sending = tokio::spawn(async move {
-        let first = UploadPartRequest { step: Some(Step::Header(header)) };
+        let first = UploadPartRequest {
+            step: Some(Step::Header(header)),
+        };
         if sender.send(first).await.is_err() {
             return Ok(());
         }
@@ -305,7 +457,13 @@ async fn send(
             }
             chunk.truncate(read);
             bar.inc(read as u64);
-            if sender.send(UploadPartRequest { step: Some(Step::Chunk(chunk)) }).await.is_err() {
+            if sender
+                .send(UploadPartRequest {
+                    step: Some(Step::Chunk(chunk)),
+                })
+                .await
+                .is_err()
+            {
                 // The platform answered before the end; its answer says why.
                 return Ok(());
             }
@@ -330,7 +488,11 @@ fn show(bid: &Bid) -> String {
 
 /// A receipt for people.
 pub fn show_receipt(receipt: &Receipt) -> String {
-    let kind = if receipt.withdrawal { "撤回回执 / withdrawal receipt" } else { "投标回执 / bid receipt" };
+    let kind = if receipt.withdrawal {
+        "撤回回执 / withdrawal receipt"
+    } else {
+        "投标回执 / bid receipt"
+    };
     output::fields(&[
         ("回执", kind.to_owned()),
         ("项目", receipt.tender.clone()),

@@ -24,7 +24,10 @@ pub async fn run(context: &Context, command: ClockCommand) -> anyhow::Result<()>
             let platform = context.reader().await?.platform().await?;
             context.output.message(&platform, |platform| {
                 let mode = if platform.sandbox {
-                    context.output.say("（沙箱：时钟可调，无法律效力）", " (sandbox: the clock can be moved; no legal effect)")
+                    context.output.say(
+                        "（沙箱：时钟可调，无法律效力）",
+                        " (sandbox: the clock can be moved; no legal effect)",
+                    )
                 } else {
                     ""
                 };
@@ -33,8 +36,13 @@ pub async fn run(context: &Context, command: ClockCommand) -> anyhow::Result<()>
         }
         ClockCommand::Advance { to } => {
             let mut sandbox = context.caller().await?.sandbox();
-            let answer = sandbox.advance_clock(AdvanceClockRequest { to_us: to }).await?.into_inner();
-            context.output.message(&answer, |answer| output::time(answer.now_us))
+            let answer = sandbox
+                .advance_clock(AdvanceClockRequest { to_us: to })
+                .await?
+                .into_inner();
+            context
+                .output
+                .message(&answer, |answer| output::time(answer.now_us))
         }
     }
 }

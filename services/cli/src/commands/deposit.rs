@@ -39,13 +39,22 @@ pub async fn run(context: &Context, command: DepositCommand) -> anyhow::Result<(
     let mut deposits = context.caller().await?.deposit();
     match command {
         DepositCommand::Open { tender, lot } => {
-            let request = OpenDepositRequest { request_id: request_id(), tender, lot_id: lot };
+            let request = OpenDepositRequest {
+                request_id: request_id(),
+                tender,
+                lot_id: lot,
+            };
             let answer = deposits.open_deposit(request).await?.into_inner();
             output.message(&answer.deposit.unwrap_or_default(), |d| show(d, context))
         }
         DepositCommand::Show { tender, lot } => {
-            let answer =
-                deposits.get_deposit(GetDepositRequest { tender, lot_id: lot }).await?.into_inner();
+            let answer = deposits
+                .get_deposit(GetDepositRequest {
+                    tender,
+                    lot_id: lot,
+                })
+                .await?
+                .into_inner();
             output.message(&answer.deposit.unwrap_or_default(), |d| show(d, context))
         }
         DepositCommand::List { tender } => {
@@ -64,19 +73,27 @@ pub async fn run(context: &Context, command: DepositCommand) -> anyhow::Result<(
                 }
             }
             let header = ["标段", "账号", "应缴", "到账", "状态", "已退"];
-            output.list(&all, &header, output.say("没有保证金。", "No deposits."), |d| {
-                vec![
-                    d.lot_id.clone(),
-                    d.virtual_account.clone(),
-                    output::amount(d.due_fen),
-                    output::amount(d.received_fen),
-                    state(d).to_owned(),
-                    output::amount(d.refunded_fen),
-                ]
-            })
+            output.list(
+                &all,
+                &header,
+                output.say("没有保证金。", "No deposits."),
+                |d| {
+                    vec![
+                        d.lot_id.clone(),
+                        d.virtual_account.clone(),
+                        output::amount(d.due_fen),
+                        output::amount(d.received_fen),
+                        state(d).to_owned(),
+                        output::amount(d.refunded_fen),
+                    ]
+                },
+            )
         }
         DepositCommand::TrialBalance => {
-            let answer = deposits.get_trial_balance(GetTrialBalanceRequest {}).await?.into_inner();
+            let answer = deposits
+                .get_trial_balance(GetTrialBalanceRequest {})
+                .await?
+                .into_inner();
             output.message(&answer, |answer| {
                 let rows = answer.lines.iter().map(|line| {
                     vec![
@@ -105,7 +122,13 @@ fn show(deposit: &Deposit, context: &Context) -> String {
         ("截止", output::time(deposit.due_time_us)),
         ("到账", output::amount(deposit.received_fen)),
         ("状态", state(deposit).to_owned()),
-        ("说明", context.output.say(&deposit.note_zh, &deposit.note_en).to_owned()),
+        (
+            "说明",
+            context
+                .output
+                .say(&deposit.note_zh, &deposit.note_en)
+                .to_owned(),
+        ),
         ("应退截止", output::time(deposit.refund_due_time_us)),
         ("已退", output::amount(deposit.refunded_fen)),
     ])

@@ -39,6 +39,9 @@ pub struct PublishArguments {
     track: String,
     #[arg(long, value_parser = ["goods", "services", "works"], default_value = "goods")]
     category: String,
+    /// Place whose rules apply: CN, or CN- and six digits of GB/T 2260.
+    #[arg(long, default_value = "CN")]
+    jurisdiction: String,
     /// Why the thirty days cannot be kept.
     #[arg(long)]
     urgent_reason: Option<String>,
@@ -51,6 +54,7 @@ pub async fn run(context: &Context, command: IntentCommand) -> anyhow::Result<()
                 track: track(&arguments.track) as i32,
                 category: category(&arguments.category) as i32,
                 title: arguments.title,
+                jurisdiction: arguments.jurisdiction,
                 demand: arguments.demand,
                 budget_fen: arguments.budget,
                 planned_time_us: arguments.planned,
@@ -58,19 +62,34 @@ pub async fn run(context: &Context, command: IntentCommand) -> anyhow::Result<()
                 urgent_reason: arguments.urgent_reason.unwrap_or_default(),
                 ..Intent::default()
             };
-            let request = PublishIntentRequest { request_id: request_id(), intent: Some(intent) };
-            let answer = context.caller().await?.notice().publish_intent(request).await?.into_inner();
+            let request = PublishIntentRequest {
+                request_id: request_id(),
+                intent: Some(intent),
+            };
+            let answer = context
+                .caller()
+                .await?
+                .notice()
+                .publish_intent(request)
+                .await?
+                .into_inner();
             context.output.message(&answer, |answer| {
                 let shown = answer.intent.as_ref().map(show).unwrap_or_default();
-                format!("{shown}\n{}", output::verdicts(&answer.verdicts, context.output))
+                format!(
+                    "{shown}\n{}",
+                    output::verdicts(&answer.verdicts, context.output)
+                )
             })
         }
         IntentCommand::Show { name } => {
             let mut notices = context.reader().await?.notice();
-            let answer = notices.get_intent(GetIntentRequest { name }).await?.into_inner();
-            context
-                .output
-                .message(&answer, |answer| answer.intent.as_ref().map(show).unwrap_or_default())
+            let answer = notices
+                .get_intent(GetIntentRequest { name })
+                .await?
+                .into_inner();
+            context.output.message(&answer, |answer| {
+                answer.intent.as_ref().map(show).unwrap_or_default()
+            })
         }
     }
 }
@@ -88,7 +107,11 @@ fn show(intent: &Intent) -> String {
 }
 
 fn track(text: &str) -> Track {
-    if text == "eng" { Track::Engineering } else { Track::GovernmentProcurement }
+    if text == "eng" {
+        Track::Engineering
+    } else {
+        Track::GovernmentProcurement
+    }
 }
 
 fn category(text: &str) -> Category {

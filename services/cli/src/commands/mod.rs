@@ -97,9 +97,7 @@ enum Command {
     #[command(subcommand)]
     Clock(clock::ClockCommand),
     /// Completions for a shell, on standard output.
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
 }
 
 impl Arguments {
@@ -113,7 +111,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let context = Context {
         profile: arguments.profile,
         endpoint: arguments.endpoint,
-        output: Output { json: arguments.json, english: arguments.language == "en" },
+        output: Output {
+            json: arguments.json,
+            english: arguments.language == "en",
+        },
     };
     match arguments.command {
         Command::Demo(arguments) => demo::run(&context, arguments).await,
@@ -144,7 +145,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 /// An amount in yuan, as an argument.
 fn yuan(text: &str) -> Result<i64, String> {
-    sunbid_terms::Fen::parse_yuan(text).map(sunbid_terms::Fen::get).map_err(|e| e.to_string())
+    sunbid_terms::Fen::parse_yuan(text)
+        .map(sunbid_terms::Fen::get)
+        .map_err(|e| e.to_string())
 }
 
 /// A time as an argument: RFC 3339, or "2026-03-02 09:00" in China.
@@ -161,13 +164,19 @@ fn moment(text: &str) -> Result<i64, String> {
     Instant::parse(text)
         .or_else(|| civil(text))
         .map(Instant::micros)
-        .ok_or_else(|| format!("{text:?} is no time such as \"2026-03-02 09:00\" (China) or RFC 3339"))
+        .ok_or_else(|| {
+            format!("{text:?} is no time such as \"2026-03-02 09:00\" (China) or RFC 3339")
+        })
 }
 
 /// 32 bytes in hexadecimal, as an argument.
 fn digest(text: &str) -> Result<Vec<u8>, String> {
     let bytes = hex::decode(text).map_err(|error| error.to_string())?;
-    if bytes.len() == 32 { Ok(bytes) } else { Err(format!("{} bytes; 32 are needed", bytes.len())) }
+    if bytes.len() == 32 {
+        Ok(bytes)
+    } else {
+        Err(format!("{} bytes; 32 are needed", bytes.len()))
+    }
 }
 
 /// "tenders/{uuid}" from what was typed: the name, or the bare uuid.

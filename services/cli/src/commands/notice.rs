@@ -56,11 +56,23 @@ pub async fn run(context: &Context, command: NoticeCommand) -> anyhow::Result<()
     let output = context.output;
     match command {
         NoticeCommand::Publish { tender } => {
-            let request = PublishTenderNoticeRequest { request_id: request_id(), tender };
-            let answer =
-                context.caller().await?.notice().publish_tender_notice(request).await?.into_inner();
+            let request = PublishTenderNoticeRequest {
+                request_id: request_id(),
+                tender,
+            };
+            let answer = context
+                .caller()
+                .await?
+                .notice()
+                .publish_tender_notice(request)
+                .await?
+                .into_inner();
             output.message(&answer, |answer| {
-                let shown = answer.notice.as_ref().map(|n| show(n, context)).unwrap_or_default();
+                let shown = answer
+                    .notice
+                    .as_ref()
+                    .map(|n| show(n, context))
+                    .unwrap_or_default();
                 format!("{shown}\n{}", output::verdicts(&answer.verdicts, output))
             })
         }
@@ -74,10 +86,19 @@ pub async fn run(context: &Context, command: NoticeCommand) -> anyhow::Result<()
                 new_deadline_us: arguments.new_deadline.unwrap_or_default(),
                 question: arguments.question,
             };
-            let answer =
-                context.caller().await?.notice().publish_clarification(request).await?.into_inner();
+            let answer = context
+                .caller()
+                .await?
+                .notice()
+                .publish_clarification(request)
+                .await?
+                .into_inner();
             output.message(&answer, |answer| {
-                let shown = answer.notice.as_ref().map(|n| show(n, context)).unwrap_or_default();
+                let shown = answer
+                    .notice
+                    .as_ref()
+                    .map(|n| show(n, context))
+                    .unwrap_or_default();
                 format!("{shown}\n{}", output::verdicts(&answer.verdicts, output))
             })
         }
@@ -101,15 +122,32 @@ pub async fn run(context: &Context, command: NoticeCommand) -> anyhow::Result<()
                 }
             }
             let header = ["时间", "类别", "标题", "name"];
-            output.list(&all, &header, output.say("没有公告。", "No notices."), |n| {
-                vec![output::time(n.publish_time_us), kind(n).to_owned(), n.title.clone(), n.name.clone()]
-            })
+            output.list(
+                &all,
+                &header,
+                output.say("没有公告。", "No notices."),
+                |n| {
+                    vec![
+                        output::time(n.publish_time_us),
+                        kind(n).to_owned(),
+                        n.title.clone(),
+                        n.name.clone(),
+                    ]
+                },
+            )
         }
         NoticeCommand::Show { name } => {
             let mut notices = context.reader().await?.notice();
-            let answer = notices.get_notice(GetNoticeRequest { name }).await?.into_inner();
+            let answer = notices
+                .get_notice(GetNoticeRequest { name })
+                .await?
+                .into_inner();
             output.message(&answer, |answer| {
-                answer.notice.as_ref().map(|n| show(n, context)).unwrap_or_default()
+                answer
+                    .notice
+                    .as_ref()
+                    .map(|n| show(n, context))
+                    .unwrap_or_default()
             })
         }
     }
@@ -122,7 +160,10 @@ fn show(notice: &Notice, context: &Context) -> String {
         ("标题", notice.title.clone()),
         ("发布时间", output::time(notice.publish_time_us)),
     ]);
-    format!("{head}\n\n{}", context.output.say(&notice.body_zh, &notice.body_en))
+    format!(
+        "{head}\n\n{}",
+        context.output.say(&notice.body_zh, &notice.body_en)
+    )
 }
 
 fn kind(notice: &Notice) -> &'static str {

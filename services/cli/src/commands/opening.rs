@@ -96,12 +96,18 @@ pub async fn run(context: &Context, command: OpeningCommand) -> anyhow::Result<(
     match command {
         OpeningCommand::Show { tender } => {
             let mut openings = context.reader().await?.opening();
-            let answer = openings.get_session(GetSessionRequest { tender }).await?.into_inner();
+            let answer = openings
+                .get_session(GetSessionRequest { tender })
+                .await?
+                .into_inner();
             output.message(&answer.session.unwrap_or_default(), show)
         }
         OpeningCommand::Watch { tender } => {
             let mut openings = context.reader().await?.opening();
-            let mut stream = openings.watch_session(WatchSessionRequest { tender }).await?.into_inner();
+            let mut stream = openings
+                .watch_session(WatchSessionRequest { tender })
+                .await?
+                .into_inner();
             while let Some(answer) = stream.message().await? {
                 let session = answer.session.unwrap_or_default();
                 output.message(&session, line)?;
@@ -112,7 +118,10 @@ pub async fn run(context: &Context, command: OpeningCommand) -> anyhow::Result<(
             Ok(())
         }
         OpeningCommand::CheckIn { tender } => {
-            let request = CheckInRequest { request_id: request_id(), tender };
+            let request = CheckInRequest {
+                request_id: request_id(),
+                tender,
+            };
             context.caller().await?.opening().check_in(request).await?;
             println!("{}", output.say("已签到", "Signed in."));
             Ok(())
@@ -122,16 +131,44 @@ pub async fn run(context: &Context, command: OpeningCommand) -> anyhow::Result<(
             output.message(&record, show_record)
         }
         OpeningCommand::Object { tender, text } => {
-            let request = RaiseObjectionRequest { request_id: request_id(), tender, text };
-            let answer = context.caller().await?.opening().raise_objection(request).await?.into_inner();
-            output.message(&answer, |a| a.objection.as_ref().map(|o| o.name.clone()).unwrap_or_default())
+            let request = RaiseObjectionRequest {
+                request_id: request_id(),
+                tender,
+                text,
+            };
+            let answer = context
+                .caller()
+                .await?
+                .opening()
+                .raise_objection(request)
+                .await?
+                .into_inner();
+            output.message(&answer, |a| {
+                a.objection
+                    .as_ref()
+                    .map(|o| o.name.clone())
+                    .unwrap_or_default()
+            })
         }
         OpeningCommand::Answer { objection, text } => {
-            let request =
-                AnswerObjectionRequest { request_id: request_id(), name: objection, answer: text };
-            let answer =
-                context.caller().await?.opening().answer_objection(request).await?.into_inner();
-            output.message(&answer, |a| a.objection.as_ref().map(|o| o.name.clone()).unwrap_or_default())
+            let request = AnswerObjectionRequest {
+                request_id: request_id(),
+                name: objection,
+                answer: text,
+            };
+            let answer = context
+                .caller()
+                .await?
+                .opening()
+                .answer_objection(request)
+                .await?
+                .into_inner();
+            output.message(&answer, |a| {
+                a.objection
+                    .as_ref()
+                    .map(|o| o.name.clone())
+                    .unwrap_or_default()
+            })
         }
         OpeningCommand::Confirm { tender } => {
             let connection = context.caller().await?;
@@ -146,8 +183,17 @@ pub async fn run(context: &Context, command: OpeningCommand) -> anyhow::Result<(
             Ok(())
         }
         OpeningCommand::Close { tender } => {
-            let request = CloseSessionRequest { request_id: request_id(), tender };
-            let answer = context.caller().await?.opening().close_session(request).await?.into_inner();
+            let request = CloseSessionRequest {
+                request_id: request_id(),
+                tender,
+            };
+            let answer = context
+                .caller()
+                .await?
+                .opening()
+                .close_session(request)
+                .await?
+                .into_inner();
             output.message(&answer.session.unwrap_or_default(), show)
         }
         OpeningCommand::Rescue { tender, file } => {
@@ -157,10 +203,18 @@ pub async fn run(context: &Context, command: OpeningCommand) -> anyhow::Result<(
                 request_id: request_id(),
                 tender,
                 header_id: rescue.header().id().to_vec(),
-                secret: rescue.secret().to_bytes().to_vec(),
+                secret: rescue.secret_bytes().to_vec(),
             };
-            context.caller().await?.opening().publish_rescue(request).await?;
-            println!("{}", output.say("已公开本投标的密封密钥", "Published; your envelope opens."));
+            context
+                .caller()
+                .await?
+                .opening()
+                .publish_rescue(request)
+                .await?;
+            println!(
+                "{}",
+                output.say("已公开本投标的密封密钥", "Published; your envelope opens.")
+            );
             Ok(())
         }
         OpeningCommand::Parts { tender, key, to } => {
@@ -178,8 +232,14 @@ pub async fn run(context: &Context, command: OpeningCommand) -> anyhow::Result<(
 
 /// The public opening record.
 pub async fn record(connection: &Connection, tender: &str) -> anyhow::Result<OpeningRecord> {
-    let request = GetOpeningRecordRequest { tender: tender.to_owned() };
-    let answer = connection.opening().get_opening_record(request).await?.into_inner();
+    let request = GetOpeningRecordRequest {
+        tender: tender.to_owned(),
+    };
+    let answer = connection
+        .opening()
+        .get_opening_record(request)
+        .await?
+        .into_inner();
     answer.record.context("the platform gave no record")
 }
 
@@ -200,7 +260,7 @@ async fn open_parts(
     key: &Path,
     to: &Path,
 ) -> anyhow::Result<()> {
-    use sunbid_sealing::{CheckedHeader, SecretScalar, Workers};
+    use sunbid_sealing::{CheckedHeader, Delivery, SecretScalar, Workers, combine_deliveries};
     let text = fs::read_to_string(key).with_context(|| key.display().to_string())?;
     let bytes: [u8; 32] = hex::decode(text.trim())?
         .try_into()
@@ -208,31 +268,44 @@ async fn open_parts(
     let secret = SecretScalar::decode(&bytes)?;
     let ceremony = connection
         .tender()
-        .get_ceremony(GetCeremonyRequest { tender: tender.to_owned() })
+        .get_ceremony(GetCeremonyRequest {
+            tender: tender.to_owned(),
+        })
         .await?
         .into_inner()
         .ceremony
         .context("the tender has no ceremony")?;
-    let tender_key = sunbid_domain::tender::ceremony::key_of(&ceremony)
+    let tender_key = sunbid_domain::tender::ceremony::verify(&ceremony)
         .map_err(|fault| anyhow::anyhow!("the ceremony does not verify: {fault}"))?;
     fs::create_dir_all(to)?;
     let mut page_token = String::new();
     loop {
-        let request =
-            ListDeliveriesRequest { tender: tender.to_owned(), page_size: 200, page_token };
-        let page = connection.opening().list_deliveries(request).await?.into_inner();
-        let close: [u8; 32] =
-            page.close.as_slice().try_into().context("the closing hash is not 32 bytes")?;
+        let request = ListDeliveriesRequest {
+            tender: tender.to_owned(),
+            page_size: 200,
+            page_token,
+        };
+        let page = connection
+            .opening()
+            .list_deliveries(request)
+            .await?
+            .into_inner();
+        let close: [u8; 32] = page
+            .close
+            .as_slice()
+            .try_into()
+            .context("the closing hash is not 32 bytes")?;
         for part in page.parts {
             let header = CheckedHeader::parse(&part.header)?;
             let deliveries = part
                 .deliveries
                 .iter()
-                .map(|bytes| sunbid_sealing::Delivery::parse(bytes))
+                .map(|bytes| {
+                    let delivery = Delivery::parse(bytes)?;
+                    delivery.verify(&tender_key, &header, &close, &secret.public())
+                })
                 .collect::<Result<Vec<_>, _>>()?;
-            let shared = sunbid_sealing::open_deliveries(
-                &tender_key, &header, &close, &secret, &deliveries,
-            )?;
+            let shared = combine_deliveries(&tender_key, &header, &secret, &deliveries)?;
             let name = format!(
                 "{}-{}-part-{}",
                 part.lot_id,
@@ -245,7 +318,13 @@ async fn open_parts(
             tokio::task::block_in_place(|| -> anyhow::Result<()> {
                 let content = BufWriter::new(fs::File::create(&opened)?);
                 let payload = fs::File::open(&sealed)?;
-                sunbid_sealing::open_checked(&header, &shared, payload, content, Workers::available())?;
+                sunbid_sealing::open_checked(
+                    &header,
+                    &shared,
+                    payload,
+                    content,
+                    Workers::available(),
+                )?;
                 Ok(())
             })?;
             fs::remove_file(&sealed)?;
@@ -264,9 +343,15 @@ async fn fetch_part(
     header_id: &[u8; 32],
     to: &Path,
 ) -> anyhow::Result<()> {
-    let request =
-        DownloadPartRequest { tender: tender.to_owned(), header_id: header_id.to_vec() };
-    let mut stream = connection.opening().download_part(request).await?.into_inner();
+    let request = DownloadPartRequest {
+        tender: tender.to_owned(),
+        header_id: header_id.to_vec(),
+    };
+    let mut stream = connection
+        .opening()
+        .download_part(request)
+        .await?
+        .into_inner();
     let mut file = tokio::fs::File::create(to).await?;
     while let Some(message) = stream.message().await? {
         file.write_all(&message.chunk).await?;
@@ -311,8 +396,11 @@ pub fn line(session: &Session) -> String {
 }
 
 fn show(session: &Session) -> String {
-    let faults: Vec<String> =
-        session.holder_faults.iter().map(|f| format!("{} {}", f.index, f.note_zh)).collect();
+    let faults: Vec<String> = session
+        .holder_faults
+        .iter()
+        .map(|f| format!("{} {}", f.index, f.note_zh))
+        .collect();
     let objections: Vec<String> = session
         .objections
         .iter()
@@ -359,7 +447,11 @@ pub fn show_record(record: &OpeningRecord) -> String {
             if line.fault() != EnvelopeFault::None {
                 values.push(line.fault_note_zh.clone());
             }
-            vec![line.position.to_string(), line.bidder_display_name.clone(), values.join("\n")]
+            vec![
+                line.position.to_string(),
+                line.bidder_display_name.clone(),
+                values.join("\n"),
+            ]
         });
         text.push_str(&output::table(&["序", "投标人", "开标一览表"], rows).to_string());
     }

@@ -146,7 +146,10 @@ pub async fn run(context: &Context, command: OrganizationCommand) -> anyhow::Res
     let output = context.output;
     match command {
         OrganizationCommand::Register(arguments) => {
-            let name = context.profile.as_deref().context("this needs a profile: --profile NAME")?;
+            let name = context
+                .profile
+                .as_deref()
+                .context("this needs a profile: --profile NAME")?;
             let profile = Profile::read(name)?;
             let endpoint = context.endpoint.as_deref().unwrap_or(&profile.endpoint);
             let connection = Connection::anonymous(endpoint, output.english).await?;
@@ -154,35 +157,68 @@ pub async fn run(context: &Context, command: OrganizationCommand) -> anyhow::Res
             output.message(&organization, show)
         }
         OrganizationCommand::Approve { name } => {
-            let request = ApproveOrganizationRequest { request_id: request_id(), name };
-            let answer =
-                context.caller().await?.registry().approve_organization(request).await?.into_inner();
+            let request = ApproveOrganizationRequest {
+                request_id: request_id(),
+                name,
+            };
+            let answer = context
+                .caller()
+                .await?
+                .registry()
+                .approve_organization(request)
+                .await?
+                .into_inner();
             output.message(&answer.organization.unwrap_or_default(), show)
         }
         OrganizationCommand::Suspend { name, reason } => {
-            let request = SuspendOrganizationRequest { request_id: request_id(), name, reason };
-            let answer =
-                context.caller().await?.registry().suspend_organization(request).await?.into_inner();
+            let request = SuspendOrganizationRequest {
+                request_id: request_id(),
+                name,
+                reason,
+            };
+            let answer = context
+                .caller()
+                .await?
+                .registry()
+                .suspend_organization(request)
+                .await?
+                .into_inner();
             output.message(&answer.organization.unwrap_or_default(), show)
         }
         OrganizationCommand::Reinstate { name, reason } => {
-            let request = ReinstateOrganizationRequest { request_id: request_id(), name, reason };
+            let request = ReinstateOrganizationRequest {
+                request_id: request_id(),
+                name,
+                reason,
+            };
             let mut registry = context.caller().await?.registry();
             let answer = registry.reinstate_organization(request).await?.into_inner();
             output.message(&answer.organization.unwrap_or_default(), show)
         }
         OrganizationCommand::Show { name } => {
             let mut registry = context.caller().await?.registry();
-            let answer = registry.get_organization(GetOrganizationRequest { name }).await?.into_inner();
+            let answer = registry
+                .get_organization(GetOrganizationRequest { name })
+                .await?
+                .into_inner();
             output.message(&answer.organization.unwrap_or_default(), show)
         }
         OrganizationCommand::List { pending, kind } => {
-            let state = if pending { OrganizationState::Pending as i32 } else { 0 };
+            let state = if pending {
+                OrganizationState::Pending as i32
+            } else {
+                0
+            };
             let kind = kind.map_or(0, |kind| kind.message() as i32);
             let mut registry = context.caller().await?.registry();
             let (mut all, mut page_token) = (Vec::new(), String::new());
             loop {
-                let request = ListOrganizationsRequest { page_size: 200, page_token, state, kind };
+                let request = ListOrganizationsRequest {
+                    page_size: 200,
+                    page_token,
+                    state,
+                    kind,
+                };
                 let page = registry.list_organizations(request).await?.into_inner();
                 all.extend(page.organizations);
                 page_token = page.next_page_token;
@@ -191,11 +227,25 @@ pub async fn run(context: &Context, command: OrganizationCommand) -> anyhow::Res
                 }
             }
             let header = ["name", "名称", "类别", "状态"];
-            output.list(&all, &header, output.say("没有机构。", "No organisations."), |o| {
-                vec![o.name.clone(), o.display_name.clone(), kinds(o), o.state().as_str_name().to_owned()]
-            })
+            output.list(
+                &all,
+                &header,
+                output.say("没有机构。", "No organisations."),
+                |o| {
+                    vec![
+                        o.name.clone(),
+                        o.display_name.clone(),
+                        kinds(o),
+                        o.state().as_str_name().to_owned(),
+                    ]
+                },
+            )
         }
-        OrganizationCommand::AddSubject { certificate, display_name, role } => {
+        OrganizationCommand::AddSubject {
+            certificate,
+            display_name,
+            role,
+        } => {
             let text = std::fs::read_to_string(&certificate)
                 .with_context(|| certificate.display().to_string())?;
             let mut certificates = pem::certificates(&text)?.into_iter();
@@ -203,23 +253,44 @@ pub async fn run(context: &Context, command: OrganizationCommand) -> anyhow::Res
                 request_id: request_id(),
                 display_name,
                 roles: role.into_iter().map(|role| role.message() as i32).collect(),
-                certificate: certificates.next().context("the file holds no certificate")?,
+                certificate: certificates
+                    .next()
+                    .context("the file holds no certificate")?,
                 intermediates: certificates.collect(),
             };
-            let answer = context.caller().await?.registry().add_subject(request).await?.into_inner();
+            let answer = context
+                .caller()
+                .await?
+                .registry()
+                .add_subject(request)
+                .await?
+                .into_inner();
             output.message(&answer.subject.unwrap_or_default(), show_subject)
         }
         OrganizationCommand::RevokeSubject { name, reason } => {
-            let request = RevokeSubjectRequest { request_id: request_id(), name, reason };
-            let answer = context.caller().await?.registry().revoke_subject(request).await?.into_inner();
+            let request = RevokeSubjectRequest {
+                request_id: request_id(),
+                name,
+                reason,
+            };
+            let answer = context
+                .caller()
+                .await?
+                .registry()
+                .revoke_subject(request)
+                .await?
+                .into_inner();
             output.message(&answer.subject.unwrap_or_default(), show_subject)
         }
         OrganizationCommand::Subjects { name } => {
             let mut registry = context.caller().await?.registry();
             let (mut all, mut page_token) = (Vec::new(), String::new());
             loop {
-                let request =
-                    ListSubjectsRequest { parent: name.clone(), page_size: 200, page_token };
+                let request = ListSubjectsRequest {
+                    parent: name.clone(),
+                    page_size: 200,
+                    page_token,
+                };
                 let page = registry.list_subjects(request).await?.into_inner();
                 all.extend(page.subjects);
                 page_token = page.next_page_token;
@@ -228,15 +299,24 @@ pub async fn run(context: &Context, command: OrganizationCommand) -> anyhow::Res
                 }
             }
             let header = ["name", "姓名", "角色", "证书有效期至", "已撤销"];
-            output.list(&all, &header, output.say("没有人员。", "Nobody."), |s| {
-                vec![
-                    s.name.clone(),
-                    s.display_name.clone(),
-                    roles(s),
-                    output::time(s.not_after_us),
-                    if s.revoked { s.revoke_reason.clone() } else { String::new() },
-                ]
-            })
+            output.list(
+                &all,
+                &header,
+                output.say("没有人员。", "Nobody."),
+                |s| {
+                    vec![
+                        s.name.clone(),
+                        s.display_name.clone(),
+                        roles(s),
+                        output::time(s.not_after_us),
+                        if s.revoked {
+                            s.revoke_reason.clone()
+                        } else {
+                            String::new()
+                        },
+                    ]
+                },
+            )
         }
     }
 }
@@ -249,11 +329,19 @@ pub async fn register(
 ) -> anyhow::Result<(Organization, Subject)> {
     let origin = connection.platform().await?.origin;
     let mut registry = connection.registry();
-    let challenge = registry.create_challenge(CreateChallengeRequest {}).await?.into_inner().challenge;
+    let challenge = registry
+        .create_challenge(CreateChallengeRequest {})
+        .await?
+        .into_inner()
+        .challenge;
     let mut request = RegisterOrganizationRequest {
         request_id: request_id(),
         display_name: arguments.display_name,
-        kinds: arguments.kind.iter().map(|kind| kind.message() as i32).collect(),
+        kinds: arguments
+            .kind
+            .iter()
+            .map(|kind| kind.message() as i32)
+            .collect(),
         basic_account: arguments.basic_account,
         certificate: profile.certificate.clone(),
         intermediates: profile.intermediates.clone(),
@@ -277,7 +365,10 @@ pub async fn register(
     let message = possession::registration(&request.challenge, &said.digest());
     request.signature = profile.signer.sign(&message)?;
     let answer = registry.register_organization(request).await?.into_inner();
-    Ok((answer.organization.unwrap_or_default(), answer.subject.unwrap_or_default()))
+    Ok((
+        answer.organization.unwrap_or_default(),
+        answer.subject.unwrap_or_default(),
+    ))
 }
 
 fn show(organization: &Organization) -> String {
@@ -303,13 +394,22 @@ fn show_subject(subject: &Subject) -> String {
 }
 
 fn kinds(organization: &Organization) -> String {
-    organization.kinds().map(|kind| short(kind.as_str_name())).collect::<Vec<_>>().join(", ")
+    organization
+        .kinds()
+        .map(|kind| short(kind.as_str_name()))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn roles(subject: &Subject) -> String {
-    subject.roles().map(|role| short(role.as_str_name())).collect::<Vec<_>>().join(", ")
+    subject
+        .roles()
+        .map(|role| short(role.as_str_name()))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn short(name: &str) -> &str {
-    name.trim_start_matches("ORGANIZATION_KIND_").trim_start_matches("ROLE_")
+    name.trim_start_matches("ORGANIZATION_KIND_")
+        .trim_start_matches("ROLE_")
 }

@@ -63,7 +63,12 @@ pub struct InitArguments {
 
 pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<()> {
     match command {
-        PlatformCommand::Init(arguments) => init(arguments).await,
+        PlatformCommand::Init(arguments) => {
+            let file = arguments.data.join(sunbid_platform::config::FILE);
+            init(arguments).await?;
+            println!("{}", file.display());
+            Ok(())
+        }
         PlatformCommand::Start { data, sandbox } => {
             process::log(context.output.json);
             let platform = Platform::start(&data, sandbox).await?;
@@ -78,27 +83,29 @@ pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<
 
 /// Makes an installation.
 pub async fn init(arguments: InitArguments) -> anyhow::Result<()> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).with_context(|| path.display().to_string())
-    };
-    let mut administrator =
-        pem::certificates(&read(&arguments.administrator)?)?.into_iter();
+    let read =
+        |path: &Path| std::fs::read_to_string(path).with_context(|| path.display().to_string());
+    let mut administrator = pem::certificates(&read(&arguments.administrator)?)?.into_iter();
     let with = Initialisation {
         origin: arguments.origin,
         listen: arguments.listen,
         sandbox: arguments.sandbox,
         epoch_seconds: arguments.epoch_seconds,
-        bank: arguments.bank.zip(arguments.trust_account).map(|(address, trust_account)| Bank {
-            address,
-            trust_account,
-            trust_name: arguments.trust_name,
-        }),
+        bank: arguments
+            .bank
+            .zip(arguments.trust_account)
+            .map(|(address, trust_account)| Bank {
+                address,
+                trust_account,
+                trust_name: arguments.trust_name,
+            }),
         roots_pem: read(&arguments.roots)?,
-        administrator: administrator.next().context("the administrator's file is empty")?,
+        administrator: administrator
+            .next()
+            .context("the administrator's file is empty")?,
         intermediates: administrator.collect(),
     };
     initialise(&arguments.data, with).await?;
-    println!("{}", arguments.data.join(sunbid_platform::config::FILE).display());
     Ok(())
 }
 
@@ -115,7 +122,10 @@ async fn check(data: &Path) -> anyhow::Result<()> {
             Journal::open(Db::sqlite(&file).await?, std::sync::Arc::new(SystemClock)).await?;
         let report = journal.check().await?;
         match &report.wrong {
-            None => println!("{service}: {} records in {} logs verify", report.entries, report.logs),
+            None => println!(
+                "{service}: {} records in {} logs verify",
+                report.entries, report.logs
+            ),
             Some(found) => {
                 wrong = true;
                 println!("{service}: {found:?}");
@@ -123,5 +133,9 @@ async fn check(data: &Path) -> anyhow::Result<()> {
         }
         journal.stop().await;
     }
-    if wrong { Err(exit::NotVerified.into()) } else { Ok(()) }
+    if wrong {
+        Err(exit::NotVerified.into())
+    } else {
+        Ok(())
+    }
 }

@@ -6,7 +6,11 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use sunbid_contracts::registry::v1::GetCallerRequest;
 
-use crate::{context::{Context, DEFAULT_ENDPOINT}, output, profile::{self, Profile}};
+use crate::{
+    context::{Context, DEFAULT_ENDPOINT},
+    output,
+    profile::{self, Profile},
+};
 
 #[derive(Debug, Subcommand)]
 pub enum ProfileCommand {
@@ -27,7 +31,11 @@ pub enum ProfileCommand {
 
 pub async fn run(context: &Context, command: ProfileCommand) -> anyhow::Result<()> {
     match command {
-        ProfileCommand::Add { name, certificate, key } => {
+        ProfileCommand::Add {
+            name,
+            certificate,
+            key,
+        } => {
             let read = |path: &PathBuf| {
                 std::fs::read_to_string(path).with_context(|| path.display().to_string())
             };

@@ -25,18 +25,35 @@ pub async fn run(context: &Context, command: QuestionCommand) -> anyhow::Result<
     let output = context.output;
     match command {
         QuestionCommand::Ask { tender, text } => {
-            let request = AskQuestionRequest { request_id: request_id(), tender, text };
-            let answer = context.caller().await?.notice().ask_question(request).await?.into_inner();
+            let request = AskQuestionRequest {
+                request_id: request_id(),
+                tender,
+                text,
+            };
+            let answer = context
+                .caller()
+                .await?
+                .notice()
+                .ask_question(request)
+                .await?
+                .into_inner();
             output.message(&answer, |answer| {
-                answer.question.as_ref().map(|q| q.name.clone()).unwrap_or_default()
+                answer
+                    .question
+                    .as_ref()
+                    .map(|q| q.name.clone())
+                    .unwrap_or_default()
             })
         }
         QuestionCommand::List { tender } => {
             let mut notices = context.caller().await?.notice();
             let (mut all, mut page_token) = (Vec::new(), String::new());
             loop {
-                let request =
-                    ListQuestionsRequest { tender: tender.clone(), page_size: 200, page_token };
+                let request = ListQuestionsRequest {
+                    tender: tender.clone(),
+                    page_size: 200,
+                    page_token,
+                };
                 let page = notices.list_questions(request).await?.into_inner();
                 all.extend(page.questions);
                 page_token = page.next_page_token;
@@ -45,9 +62,19 @@ pub async fn run(context: &Context, command: QuestionCommand) -> anyhow::Result<
                 }
             }
             let header = ["name", "提问", "时间", "答复公告"];
-            output.list(&all, &header, output.say("没有提问。", "No questions."), |q| {
-                vec![q.name.clone(), q.text.clone(), output::time(q.ask_time_us), q.answer_notice.clone()]
-            })
+            output.list(
+                &all,
+                &header,
+                output.say("没有提问。", "No questions."),
+                |q| {
+                    vec![
+                        q.name.clone(),
+                        q.text.clone(),
+                        output::time(q.ask_time_us),
+                        q.answer_notice.clone(),
+                    ]
+                },
+            )
         }
     }
 }

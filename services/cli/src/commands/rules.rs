@@ -25,7 +25,14 @@ pub fn run(context: &Context, command: RulesCommand) -> anyhow::Result<()> {
                 println!("{}", serde_json::to_string_pretty(&all)?);
                 return Ok(());
             }
-            let header = ["ID", "规则 / rule", "法条 / law", "参数 / value", "违反 / breach", "暂定 / provisional"];
+            let header = [
+                "ID",
+                "规则 / rule",
+                "法条 / law",
+                "参数 / value",
+                "违反 / breach",
+                "暂定 / provisional",
+            ];
             let table = output::table(
                 &header,
                 rows.iter().map(|rule| {
@@ -35,7 +42,11 @@ pub fn run(context: &Context, command: RulesCommand) -> anyhow::Result<()> {
                         output.say(&rule.law_zh, &rule.law_en).to_owned(),
                         rule.shown_parameters(),
                         rule.effect.as_str().to_owned(),
-                        if rule.provisional() { "*".to_owned() } else { String::new() },
+                        if rule.provisional() {
+                            "*".to_owned()
+                        } else {
+                            String::new()
+                        },
                     ]
                 }),
             );

@@ -10,8 +10,8 @@ use sunbid_contracts::{
         CheckTenderRequest, CreateTenderRequest, DownloadDocumentRequest, GetCeremonyRequest,
         GetTenderRequest, ListTendersRequest, ResumeTenderRequest, ReviewKind, ReviewTenderRequest,
         StartCeremonyRequest, SuspendTenderRequest, Tender, TenderState, TerminateTenderRequest,
-        UpdateTenderRequest, UploadDocumentHeader, UploadDocumentRequest, UploadDocumentResponse,
-        upload_document_request::Step,
+        TerminationCause, UpdateTenderRequest, UploadDocumentHeader, UploadDocumentRequest,
+        UploadDocumentResponse, upload_document_request::Step,
     },
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -106,6 +106,15 @@ pub enum TenderCommand {
         tender: String,
         #[arg(long)]
         reason: String,
+        /// Announced tenders: a major change cancelled the task (重大变故).
+        #[arg(long)]
+        task_cancelled: bool,
+        /// Whoever took the documents or was invited has been told in writing.
+        #[arg(long)]
+        takers_told: bool,
+        /// Government procurement: reported to the finance department.
+        #[arg(long)]
+        reported_to_finance: bool,
     },
     /// Show a tender.
     Show {
@@ -130,24 +139,44 @@ pub async fn run(context: &Context, command: TenderCommand) -> anyhow::Result<()
             Ok(())
         }
         TenderCommand::Create { file } => {
-            let request =
-                CreateTenderRequest { request_id: request_id(), tender: Some(read_draft(&file)?) };
-            let answer = context.caller().await?.tender().create_tender(request).await?.into_inner();
+            let request = CreateTenderRequest {
+                request_id: request_id(),
+                tender: Some(read_draft(&file)?),
+            };
+            let answer = context
+                .caller()
+                .await?
+                .tender()
+                .create_tender(request)
+                .await?
+                .into_inner();
             output.message(&answer, |answer| {
                 let shown = answer.tender.as_ref().map(show).unwrap_or_default();
                 format!("{shown}\n{}", output::verdicts(&answer.verdicts, output))
             })
         }
         TenderCommand::Update { file } => {
-            let request =
-                UpdateTenderRequest { request_id: request_id(), tender: Some(read_draft(&file)?) };
-            let answer = context.caller().await?.tender().update_tender(request).await?.into_inner();
+            let request = UpdateTenderRequest {
+                request_id: request_id(),
+                tender: Some(read_draft(&file)?),
+            };
+            let answer = context
+                .caller()
+                .await?
+                .tender()
+                .update_tender(request)
+                .await?
+                .into_inner();
             output.message(&answer, |answer| {
                 let shown = answer.tender.as_ref().map(show).unwrap_or_default();
                 format!("{shown}\n{}", output::verdicts(&answer.verdicts, output))
             })
         }
-        TenderCommand::Upload { tender, file, media_type } => {
+        TenderCommand::Upload {
+            tender,
+            file,
+            media_type,
+        } => {
             let answer = upload(&context.caller().await?, &tender, &file, &media_type).await?;
             output.message(&answer.tender.unwrap_or_default(), show)
         }
@@ -157,9 +186,17 @@ pub async fn run(context: &Context, command: TenderCommand) -> anyhow::Result<()
             Ok(())
         }
         TenderCommand::Check { tender, publish } => {
-            let request =
-                CheckTenderRequest { name: tender, publish_time_us: publish.unwrap_or_default() };
-            let answer = context.caller().await?.tender().check_tender(request).await?.into_inner();
+            let request = CheckTenderRequest {
+                name: tender,
+                publish_time_us: publish.unwrap_or_default(),
+            };
+            let answer = context
+                .caller()
+                .await?
+                .tender()
+                .check_tender(request)
+                .await?
+                .into_inner();
             output.message(&answer, |answer| {
                 let earliest = answer.earliest.unwrap_or_default();
                 let dates = output::fields(&[
@@ -169,7 +206,12 @@ pub async fn run(context: &Context, command: TenderCommand) -> anyhow::Result<()
                 format!("{}\n{dates}", output::verdicts(&answer.verdicts, output))
             })
         }
-        TenderCommand::Review { tender, kind, conclusion, failed } => {
+        TenderCommand::Review {
+            tender,
+            kind,
+            conclusion,
+            failed,
+        } => {
             let kind = if kind == "internal" {
                 ReviewKind::Internal
             } else {
@@ -182,48 +224,116 @@ pub async fn run(context: &Context, command: TenderCommand) -> anyhow::Result<()
                 passed: !failed,
                 conclusion,
             };
-            let answer = context.caller().await?.tender().review_tender(request).await?.into_inner();
+            let answer = context
+                .caller()
+                .await?
+                .tender()
+                .review_tender(request)
+                .await?
+                .into_inner();
             output.message(&answer.tender.unwrap_or_default(), show)
         }
-        TenderCommand::Ceremony { tender, holder, threshold } => {
+        TenderCommand::Ceremony {
+            tender,
+            holder,
+            threshold,
+        } => {
             let request = StartCeremonyRequest {
                 request_id: request_id(),
                 name: tender,
                 holders: holder,
                 threshold,
             };
-            let answer = context.caller().await?.tender().start_ceremony(request).await?.into_inner();
+            let answer = context
+                .caller()
+                .await?
+                .tender()
+                .start_ceremony(request)
+                .await?
+                .into_inner();
             output.message(&answer.ceremony.unwrap_or_default(), show_ceremony)
         }
         TenderCommand::CeremonyStatus { tender } => {
             let mut tenders = context.reader().await?.tender();
-            let answer = tenders.get_ceremony(GetCeremonyRequest { tender }).await?.into_inner();
+            let answer = tenders
+                .get_ceremony(GetCeremonyRequest { tender })
+                .await?
+                .into_inner();
             output.message(&answer.ceremony.unwrap_or_default(), show_ceremony)
         }
         TenderCommand::Suspend { tender, reason } => {
-            let request = SuspendTenderRequest { request_id: request_id(), name: tender, reason };
-            let answer = context.caller().await?.tender().suspend_tender(request).await?.into_inner();
+            let request = SuspendTenderRequest {
+                request_id: request_id(),
+                name: tender,
+                reason,
+            };
+            let answer = context
+                .caller()
+                .await?
+                .tender()
+                .suspend_tender(request)
+                .await?
+                .into_inner();
             output.message(&answer.tender.unwrap_or_default(), show)
         }
         TenderCommand::Resume { tender, reason } => {
-            let request = ResumeTenderRequest { request_id: request_id(), name: tender, reason };
-            let answer = context.caller().await?.tender().resume_tender(request).await?.into_inner();
+            let request = ResumeTenderRequest {
+                request_id: request_id(),
+                name: tender,
+                reason,
+            };
+            let answer = context
+                .caller()
+                .await?
+                .tender()
+                .resume_tender(request)
+                .await?
+                .into_inner();
             output.message(&answer.tender.unwrap_or_default(), show)
         }
-        TenderCommand::Terminate { tender, reason } => {
-            let request = TerminateTenderRequest { request_id: request_id(), name: tender, reason };
-            let answer =
-                context.caller().await?.tender().terminate_tender(request).await?.into_inner();
+        TenderCommand::Terminate {
+            tender,
+            reason,
+            task_cancelled,
+            takers_told,
+            reported_to_finance,
+        } => {
+            let cause = if task_cancelled {
+                TerminationCause::TaskCancelled
+            } else {
+                TerminationCause::Other
+            };
+            let request = TerminateTenderRequest {
+                request_id: request_id(),
+                name: tender,
+                reason,
+                cause: cause as i32,
+                takers_told,
+                reported_to_finance,
+            };
+            let answer = context
+                .caller()
+                .await?
+                .tender()
+                .terminate_tender(request)
+                .await?
+                .into_inner();
             output.message(&answer.tender.unwrap_or_default(), show)
         }
         TenderCommand::Show { tender } => {
             let mut tenders = context.reader().await?.tender();
-            let answer = tenders.get_tender(GetTenderRequest { name: tender }).await?.into_inner();
+            let answer = tenders
+                .get_tender(GetTenderRequest { name: tender })
+                .await?
+                .into_inner();
             output.message(&answer.tender.unwrap_or_default(), show)
         }
         TenderCommand::List { own, text } => {
-            let connection =
-                if own { context.caller().await? } else { context.reader().await? };
+            let connection = if own {
+                context.caller().await?
+            } else {
+                context.reader().await?
+            };
             let mut tenders = connection.tender();
             let (mut all, mut page_token) = (Vec::new(), String::new());
             loop {
@@ -242,16 +352,24 @@ pub async fn run(context: &Context, command: TenderCommand) -> anyhow::Result<()
                 }
             }
             let header = ["项目", "采购人", "状态", "投标截止", "name"];
-            output.list(&all, &header, output.say("没有项目。", "No tenders."), |t| {
-                let deadline = t.timetable.as_ref().map_or(0, |times| times.bid_deadline_us);
-                vec![
-                    t.title.clone(),
-                    t.purchaser_display_name.clone(),
-                    state(t).to_owned(),
-                    output::time(deadline),
-                    t.name.clone(),
-                ]
-            })
+            output.list(
+                &all,
+                &header,
+                output.say("没有项目。", "No tenders."),
+                |t| {
+                    let deadline = t
+                        .timetable
+                        .as_ref()
+                        .map_or(0, |times| times.bid_deadline_us);
+                    vec![
+                        t.title.clone(),
+                        t.purchaser_display_name.clone(),
+                        state(t).to_owned(),
+                        output::time(deadline),
+                        t.name.clone(),
+                    ]
+                },
+            )
         }
     }
 }
@@ -268,8 +386,14 @@ pub async fn upload(
     file: &Path,
     media_type: &str,
 ) -> anyhow::Result<UploadDocumentResponse> {
-    let name = file.file_name().and_then(|n| n.to_str()).context("the file has no name")?;
-    let size = tokio::fs::metadata(file).await.with_context(|| file.display().to_string())?.len();
+    let name = file
+        .file_name()
+        .and_then(|n| n.to_str())
+        .context("the file has no name")?;
+    let size = tokio::fs::metadata(file)
+        .await
+        .with_context(|| file.display().to_string())?
+        .len();
     let digest = digest_of(file)?;
     let bar = progress::bytes(name, size);
     let header = UploadDocumentHeader {
@@ -285,7 +409,9 @@ pub async fn upload(
     let (sender, receiver) = tokio::sync::mpsc::channel(4);
     let mut source = tokio::fs::File::open(file).await?;
     let sending = tokio::spawn(async move {
-        let first = UploadDocumentRequest { step: Some(Step::Header(header)) };
+        let first = UploadDocumentRequest {
+            step: Some(Step::Header(header)),
+        };
         if sender.send(first).await.is_err() {
             return Ok(());
         }
@@ -297,14 +423,24 @@ pub async fn upload(
             }
             chunk.truncate(read);
             bar.inc(read as u64);
-            if sender.send(UploadDocumentRequest { step: Some(Step::Chunk(chunk)) }).await.is_err() {
+            if sender
+                .send(UploadDocumentRequest {
+                    step: Some(Step::Chunk(chunk)),
+                })
+                .await
+                .is_err()
+            {
                 // The platform answered before the end; its answer says why.
                 return Ok(());
             }
         }
     });
     let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
-    let answer = connection.tender().upload_document(stream).await?.into_inner();
+    let answer = connection
+        .tender()
+        .upload_document(stream)
+        .await?
+        .into_inner();
     sending.await??;
     Ok(answer)
 }
@@ -315,8 +451,15 @@ async fn download(
     digest: Vec<u8>,
     to: &Path,
 ) -> anyhow::Result<()> {
-    let request = DownloadDocumentRequest { tender: tender.to_owned(), sha256: digest.clone() };
-    let mut stream = connection.tender().download_document(request).await?.into_inner();
+    let request = DownloadDocumentRequest {
+        tender: tender.to_owned(),
+        sha256: digest.clone(),
+    };
+    let mut stream = connection
+        .tender()
+        .download_document(request)
+        .await?
+        .into_inner();
     let beside = to.with_extension("part");
     let mut file = tokio::fs::File::create(&beside).await?;
     while let Some(message) = stream.message().await? {
@@ -343,11 +486,15 @@ fn digest_of(file: &Path) -> anyhow::Result<[u8; 32]> {
         }
         context.update(&buffer[..read]);
     }
-    context.finish().as_ref().try_into().context("SHA-256 gives 32 bytes")
+    context
+        .finish()
+        .as_ref()
+        .try_into()
+        .context("SHA-256 gives 32 bytes")
 }
 
 fn show(tender: &Tender) -> String {
-    let times = tender.timetable.clone().unwrap_or_default();
+    let times = tender.timetable.unwrap_or_default();
     let lots: Vec<String> = tender
         .lots
         .iter()
@@ -362,8 +509,11 @@ fn show(tender: &Tender) -> String {
             )
         })
         .collect();
-    let holders: Vec<String> =
-        tender.holders.iter().map(|h| format!("{} {}", h.index, h.display_name)).collect();
+    let holders: Vec<String> = tender
+        .holders
+        .iter()
+        .map(|h| format!("{} {}", h.index, h.display_name))
+        .collect();
     output::fields(&[
         ("name", tender.name.clone()),
         ("统一交易标识码", tender.deal_code.clone()),
@@ -372,13 +522,34 @@ fn show(tender: &Tender) -> String {
         ("状态", state(tender).to_owned()),
         ("原因", tender.state_reason.clone()),
         ("标段", lots.join("\n")),
-        ("文件获取", format!("{} — {}", output::time(times.document_from_us), output::time(times.document_until_us))),
+        (
+            "文件获取",
+            format!(
+                "{} — {}",
+                output::time(times.document_from_us),
+                output::time(times.document_until_us)
+            ),
+        ),
         ("投标截止/开标", output::time(times.bid_deadline_us)),
         ("持钥机构", holders.join("\n")),
-        ("开标门限", if tender.threshold == 0 { String::new() } else { format!("{} / {}", tender.threshold, tender.holders.len()) }),
+        (
+            "开标门限",
+            if tender.threshold == 0 {
+                String::new()
+            } else {
+                format!("{} / {}", tender.threshold, tender.holders.len())
+            },
+        ),
         ("公钥", hex::encode(&tender.public_key)),
         ("etag", tender.etag.to_string()),
-        ("暂停", tender.hold.as_ref().map(|h| h.reason.clone()).unwrap_or_default()),
+        (
+            "暂停",
+            tender
+                .hold
+                .as_ref()
+                .map(|h| h.reason.clone())
+                .unwrap_or_default(),
+        ),
     ])
 }
 
@@ -387,7 +558,10 @@ fn show_ceremony(ceremony: &sunbid_contracts::tender::v1::Ceremony) -> String {
         ("name", ceremony.name.clone()),
         ("ceremony id", hex::encode(&ceremony.cid)),
         ("state", ceremony.state().as_str_name().to_owned()),
-        ("threshold", format!("{} / {}", ceremony.threshold, ceremony.holders.len())),
+        (
+            "threshold",
+            format!("{} / {}", ceremony.threshold, ceremony.holders.len()),
+        ),
         ("fault", ceremony.fault.clone()),
     ];
     for round in 1..=5 {
@@ -397,7 +571,13 @@ fn show_ceremony(ceremony: &sunbid_contracts::tender::v1::Ceremony) -> String {
             .filter(|message| message.round == round)
             .map(|message| message.index.to_string())
             .collect();
-        let label = ["commitments", "packages", "posted shares", "certificates", "rehearsal"];
+        let label = [
+            "commitments",
+            "packages",
+            "posted shares",
+            "certificates",
+            "rehearsal",
+        ];
         if let Some(label) = label.get(usize::try_from(round - 1).unwrap_or_default()) {
             rows.push((label, done.join(" ")));
         }

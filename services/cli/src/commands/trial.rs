@@ -56,7 +56,13 @@ pub fn run(_: &Context, command: TrialCommand) -> anyhow::Result<()> {
             write_secret(&folder.join("root.key.pem"), &authority.key_pem())?;
             println!("{}", folder.join("root.pem").display());
         }
-        TrialCommand::Issue { folder, file, credit_code, organization, person } => {
+        TrialCommand::Issue {
+            folder,
+            file,
+            credit_code,
+            organization,
+            person,
+        } => {
             let read = |name: &str| {
                 let path = folder.join(name);
                 fs::read_to_string(&path).with_context(|| path.display().to_string())
@@ -74,7 +80,10 @@ pub fn run(_: &Context, command: TrialCommand) -> anyhow::Result<()> {
                 not_before: from,
                 not_after: until,
             })?;
-            fs::write(folder.join(format!("{file}.pem")), &identity.certificate_pem)?;
+            fs::write(
+                folder.join(format!("{file}.pem")),
+                &identity.certificate_pem,
+            )?;
             write_secret(&folder.join(format!("{file}.key.pem")), &identity.key_pem)?;
             println!("{code} {}", folder.join(format!("{file}.pem")).display());
         }

@@ -13,7 +13,11 @@ use sunbid_terms::Clock;
 use sunbid_trustee::{Behaviour, Effort, PublicKeys, Settings};
 use tokio_util::sync::CancellationToken;
 
-use crate::{connection::Connection, context::{Context, DEFAULT_ENDPOINT}, process};
+use crate::{
+    connection::Connection,
+    context::{Context, DEFAULT_ENDPOINT},
+    process,
+};
 
 #[derive(Debug, Subcommand)]
 pub enum TrusteeCommand {
@@ -77,14 +81,23 @@ pub async fn run(context: &Context, command: TrusteeCommand) -> anyhow::Result<(
                 &passphrase,
             )
             .await?;
-            show(&PublicKeys { identity, encryption }, context);
+            show(
+                &PublicKeys {
+                    identity,
+                    encryption,
+                },
+                context,
+            );
             Ok(())
         }
         TrusteeCommand::Run(arguments) => {
             process::log(context.output.json);
             start(arguments).await
         }
-        TrusteeCommand::Show { folder, passphrase_file } => {
+        TrusteeCommand::Show {
+            folder,
+            passphrase_file,
+        } => {
             let passphrase = passphrase(passphrase_file.as_deref())?;
             let keys =
                 sunbid_trustee::public_keys(&folder, passphrase.as_bytes(), Effort::PRODUCTION)?;
@@ -103,15 +116,22 @@ pub async fn initialise(
     key_pem: &str,
     passphrase: &str,
 ) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
-    let platform = Connection::anonymous(endpoint, true).await?.platform().await?;
+    let platform = Connection::anonymous(endpoint, true)
+        .await?
+        .platform()
+        .await?;
     let settings = Settings {
         endpoint: endpoint.to_owned(),
         origin: platform.origin,
         log_verifier_key: platform.log_verifier_key,
         sandbox: platform.sandbox,
     };
-    let (folder, certificate_pem, key_pem, passphrase) =
-        (folder.to_owned(), certificate_pem.to_owned(), key_pem.to_owned(), passphrase.to_owned());
+    let (folder, certificate_pem, key_pem, passphrase) = (
+        folder.to_owned(),
+        certificate_pem.to_owned(),
+        key_pem.to_owned(),
+        passphrase.to_owned(),
+    );
     // Deriving the vault's key takes a while by design.
     let keys = tokio::task::spawn_blocking(move || {
         sunbid_trustee::initialise(
@@ -179,7 +199,10 @@ fn passphrase(file: Option<&Path>) -> anyhow::Result<String> {
 fn show(keys: &PublicKeys, context: &Context) {
     let (identity, encryption) = (hex::encode(&keys.identity), hex::encode(&keys.encryption));
     if context.output.json {
-        println!("{}", serde_json::json!({ "identity_key": identity, "encryption_key": encryption }));
+        println!(
+            "{}",
+            serde_json::json!({ "identity_key": identity, "encryption_key": encryption })
+        );
     } else {
         println!("identity key    {identity}\nencryption key  {encryption}");
     }

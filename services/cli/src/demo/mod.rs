@@ -45,11 +45,20 @@ pub async fn run(context: &Context, arguments: DemoArguments) -> anyhow::Result<
         }
     };
     let narrator = narration::Narrator::new(context.output, false);
-    let stage = stage::Stage::raise(std::env::current_exe()?, &folder, arguments.port, &narrator, context.output)
-        .await?;
+    let stage = stage::Stage::raise(
+        std::env::current_exe()?,
+        &folder,
+        arguments.port,
+        &narrator,
+        context.output,
+    )
+    .await?;
     let played = acts::play(&stage, &narrator, arguments.size).await;
     if let Err(error) = &played {
-        narrator.line("演示中断，各进程的日志在", "The demonstration stopped; logs of the processes:");
+        narrator.line(
+            "演示中断，各进程的日志在",
+            "The demonstration stopped; logs of the processes:",
+        );
         println!("{}", stage.logs().display());
         // What went wrong is worth more than a clean folder.
         if let Some(folder) = temporary.take() {

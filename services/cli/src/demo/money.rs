@@ -7,21 +7,34 @@ use anyhow::bail;
 use sunbid_contracts::deposit::v1::{Deposit, DepositState, GetDepositRequest, OpenDepositRequest};
 
 use super::{cast::Part, stage::Stage};
-use crate::{commands::bank::{Payment, pay}, connection::request_id};
+use crate::{
+    commands::bank::{Payment, pay},
+    connection::request_id,
+};
 
 /// The account all deposits are kept in.
 pub const TRUST_ACCOUNT: &str = "14060000000000000001";
 pub const TRUST_NAME: &str = "公共资源交易中心保证金专户";
 
 /// Opens a deposit account for a lot, pays what is due, and waits until the platform has it.
-pub async fn pay_deposit(stage: &Stage, supplier: &Part, tender: &str, lot: &str) -> anyhow::Result<Deposit> {
+pub async fn pay_deposit(
+    stage: &Stage,
+    supplier: &Part,
+    tender: &str,
+    lot: &str,
+) -> anyhow::Result<Deposit> {
     let mut deposits = stage.of(supplier.profile).await?.deposit();
     let request = OpenDepositRequest {
         request_id: request_id(),
         tender: tender.to_owned(),
         lot_id: lot.to_owned(),
     };
-    let deposit = deposits.open_deposit(request).await?.into_inner().deposit.unwrap_or_default();
+    let deposit = deposits
+        .open_deposit(request)
+        .await?
+        .into_inner()
+        .deposit
+        .unwrap_or_default();
     if deposit.due_fen == 0 {
         return Ok(deposit);
     }
@@ -46,12 +59,24 @@ pub async fn wait_for(
 ) -> anyhow::Result<Deposit> {
     for _ in 0..300 {
         let mut deposits = stage.of(supplier.profile).await?.deposit();
-        let request = GetDepositRequest { tender: tender.to_owned(), lot_id: lot.to_owned() };
-        let deposit = deposits.get_deposit(request).await?.into_inner().deposit.unwrap_or_default();
+        let request = GetDepositRequest {
+            tender: tender.to_owned(),
+            lot_id: lot.to_owned(),
+        };
+        let deposit = deposits
+            .get_deposit(request)
+            .await?
+            .into_inner()
+            .deposit
+            .unwrap_or_default();
         if deposit.state() == state {
             return Ok(deposit);
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    bail!("the deposit of {} for lot {lot} did not become {}", supplier.name, state.as_str_name())
+    bail!(
+        "the deposit of {} for lot {lot} did not become {}",
+        supplier.name,
+        state.as_str_name()
+    )
 }

@@ -12,9 +12,12 @@ pub struct Narrator {
 }
 
 impl Narrator {
-    #[expect(clippy::disallowed_methods, reason = "a stopwatch for the reader, not the platform's time")]
     pub fn new(output: Output, quiet: bool) -> Self {
-        Self { output, began: Instant::now(), quiet }
+        Self {
+            output,
+            began: Instant::now(),
+            quiet,
+        }
     }
 
     /// A new act.
@@ -39,7 +42,11 @@ impl Narrator {
             return;
         }
         for (at, line) in what.lines().enumerate() {
-            let who = if at == 0 { format!("[{who}] ") } else { "   ".to_owned() };
+            let who = if at == 0 {
+                format!("[{who}] ")
+            } else {
+                "   ".to_owned()
+            };
             println!("   {who}{line}");
         }
     }
@@ -51,8 +58,18 @@ impl Narrator {
     /// How to go on by hand.
     pub fn stay(&self, stage: &Stage) {
         let output = self.output;
-        println!("\n{}", output.say("平台保持运行，按 Ctrl-C 结束。可以亲手试：", "The platform stays up until Ctrl-C. Try it by hand:"));
-        println!("   export SUNBID_HOME={} SUNBID_ENDPOINT={}", stage.home().display(), stage.endpoint());
+        println!(
+            "\n{}",
+            output.say(
+                "平台保持运行，按 Ctrl-C 结束。可以亲手试：",
+                "The platform stays up until Ctrl-C. Try it by hand:"
+            )
+        );
+        println!(
+            "   export SUNBID_HOME={} SUNBID_ENDPOINT={}",
+            stage.home().display(),
+            stage.endpoint()
+        );
         for command in [
             "sunbid tender list",
             "sunbid notice list",

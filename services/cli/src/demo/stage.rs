@@ -30,7 +30,10 @@ use super::{
     narration::Narrator,
 };
 use crate::{
-    commands::{organization::{RegisterArguments, register}, platform::{InitArguments, init}},
+    commands::{
+        organization::{RegisterArguments, register},
+        platform::{InitArguments, init},
+    },
     connection::{Connection, request_id},
     output::Output,
     profile::Profile,
@@ -66,10 +69,16 @@ impl Stage {
         narrator: &Narrator,
         output: Output,
     ) -> anyhow::Result<Self> {
-        narrator.act("搭台：沙箱环境（时钟可调，无法律效力）", "The stage: a sandbox (its clock can be moved; nothing has legal effect)");
+        narrator.act(
+            "搭台：沙箱环境（时钟可调，无法律效力）",
+            "The stage: a sandbox (its clock can be moved; nothing has legal effect)",
+        );
         fs::create_dir_all(folder.join("logs"))?;
         let now = SystemClock.now();
-        let (from, until) = (now.plus_seconds(-DAY), now.plus_seconds(LIFETIME_DAYS * DAY));
+        let (from, until) = (
+            now.plus_seconds(-DAY),
+            now.plus_seconds(LIFETIME_DAYS * DAY),
+        );
         let authority = TrialAuthority::new("Sunbid demo root", from, until)?;
         let roots = folder.join("root.pem");
         fs::write(&roots, authority.certificate_pem())?;
@@ -84,16 +93,29 @@ impl Stage {
             authority,
             output,
         };
-        stage.install(port, &roots, &stage.issue(&CENTRE, "管理员")?).await?;
+        stage
+            .install(port, &roots, &stage.issue(&CENTRE, "管理员")?)
+            .await?;
         stage.start_bank().await?;
         stage.start_platform().await?;
-        narrator.line("平台、银行模拟器已启动，各方机构登记并经交易中心核准：", "The platform and the bank simulator run; institutions register and are approved:");
+        narrator.line(
+            "平台、银行模拟器已启动，各方机构登记并经交易中心核准：",
+            "The platform and the bank simulator run; institutions register and are approved:",
+        );
         stage.connect(CENTRE.profile).await?;
         for part in [&PURCHASER].into_iter().chain(&HOLDERS) {
-            stage.enrol_holder(part, &stage.issue(part, "经办人")?, &stage.issue(part, "持钥守护进程")?).await?;
+            stage
+                .enrol_holder(
+                    part,
+                    &stage.issue(part, "经办人")?,
+                    &stage.issue(part, "持钥守护进程")?,
+                )
+                .await?;
             narrator.sees(part.name, "持钥机构 / key holder");
         }
-        stage.add_reviewer(&stage.issue(&PURCHASER, "审查人")?).await?;
+        stage
+            .add_reviewer(&stage.issue(&PURCHASER, "审查人")?)
+            .await?;
         for part in &SUPPLIERS {
             stage.enrol_supplier(part).await?;
             narrator.sees(part.name, "供应商 / supplier");
@@ -135,7 +157,10 @@ impl Stage {
     /// The connection of a profile.
     pub async fn of(&self, profile: &str) -> anyhow::Result<Connection> {
         let connections = self.connections.lock().await;
-        connections.get(profile).cloned().with_context(|| format!("{profile} is not connected"))
+        connections
+            .get(profile)
+            .cloned()
+            .with_context(|| format!("{profile} is not connected"))
     }
 
     /// The platform's time.
@@ -148,7 +173,9 @@ impl Stage {
     /// Moves the platform's time forward; everybody signs in again, as tokens are short-lived.
     pub async fn advance(&self, to: Instant) -> anyhow::Result<()> {
         let mut sandbox = self.of(CENTRE.profile).await?.sandbox();
-        sandbox.advance_clock(AdvanceClockRequest { to_us: to.micros() }).await?;
+        sandbox
+            .advance_clock(AdvanceClockRequest { to_us: to.micros() })
+            .await?;
         let mut connections = self.connections.lock().await;
         for connection in connections.values_mut() {
             connection.renew().await?;
@@ -164,7 +191,8 @@ impl Stage {
         if !behaviour.is_empty() {
             arguments.push(behaviour);
         }
-        self.start(&format!("trustee-{}", part.profile), &arguments, "watching").await
+        self.start(&format!("trustee-{}", part.profile), &arguments, "watching")
+            .await
     }
 
     /// Ends every process this stage started, the platform politely.
@@ -177,6 +205,11 @@ impl Stage {
             let _ = child.wait().await;
         }
         children.clear();
+    }
+
+    /// The id of a process this stage runs.
+    pub async fn pid(&self, name: &str) -> Option<u32> {
+        self.children.lock().await.get(name).and_then(Child::id)
     }
 
     /// Kills one process at once, as a power cut would.
@@ -196,7 +229,12 @@ impl Stage {
     /// Starts the platform on what is in its folder.
     pub async fn start_platform(&self) -> anyhow::Result<()> {
         let data = self.data().display().to_string();
-        self.start("platform", &["platform", "start", &data, "--sandbox"], "serving on").await
+        self.start(
+            "platform",
+            &["platform", "start", &data, "--sandbox"],
+            "serving on",
+        )
+        .await
     }
 
     /// Gives a supplier its certificate, registers it, and has it approved.
@@ -218,7 +256,12 @@ impl Stage {
         })?)
     }
 
-    async fn install(&self, port: u16, roots: &Path, administrator: &TrialIdentity) -> anyhow::Result<()> {
+    async fn install(
+        &self,
+        port: u16,
+        roots: &Path,
+        administrator: &TrialIdentity,
+    ) -> anyhow::Result<()> {
         let file = self.folder.join("administrator.pem");
         fs::write(&file, &administrator.certificate_pem)?;
         self.write_profile(CENTRE.profile, administrator)?;
@@ -241,8 +284,18 @@ impl Stage {
         let (books, clock) = (self.folder.join("bank-books"), self.clock_file());
         let (books, clock) = (books.display().to_string(), clock.display().to_string());
         let arguments = [
-            "bank", "simulate", "--listen", &self.bank, "--books", &books, "--sandbox-clock", &clock,
-            "--trust-account", super::money::TRUST_ACCOUNT, "--trust-name", super::money::TRUST_NAME,
+            "bank",
+            "simulate",
+            "--listen",
+            &self.bank,
+            "--books",
+            &books,
+            "--sandbox-clock",
+            &clock,
+            "--trust-account",
+            super::money::TRUST_ACCOUNT,
+            "--trust-name",
+            super::money::TRUST_NAME,
         ];
         self.start("bank", &arguments, "serving on").await
     }
@@ -261,7 +314,10 @@ impl Stage {
             .stderr(log)
             .kill_on_drop(true)
             .spawn()?;
-        let stdout = child.stdout.take().context("a child's standard output is piped")?;
+        let stdout = child
+            .stdout
+            .take()
+            .context("a child's standard output is piped")?;
         let mut lines = BufReader::new(stdout).lines();
         let waiting = async {
             while let Some(line) = lines.next_line().await? {
@@ -273,7 +329,10 @@ impl Stage {
         };
         let is_ready = tokio::time::timeout(Duration::from_secs(60), waiting).await??;
         if !is_ready {
-            bail!("{name} did not start; see {}", self.logs().join(format!("{name}.log")).display());
+            bail!(
+                "{name} did not start; see {}",
+                self.logs().join(format!("{name}.log")).display()
+            );
         }
         // What it prints further is drained, so that it never blocks on a full pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
@@ -283,7 +342,12 @@ impl Stage {
 
     fn write_profile(&self, name: &str, identity: &TrialIdentity) -> anyhow::Result<()> {
         let folder = self.profile_path(name);
-        Profile::write(&folder, &self.endpoint, &identity.certificate_pem, &identity.key_pem)
+        Profile::write(
+            &folder,
+            &self.endpoint,
+            &identity.certificate_pem,
+            &identity.key_pem,
+        )
     }
 
     fn profile_path(&self, name: &str) -> PathBuf {
@@ -301,7 +365,10 @@ impl Stage {
     async fn connect(&self, name: &str) -> anyhow::Result<()> {
         let profile = Arc::new(self.read_profile(name)?);
         let connection = Connection::signed_in(profile, self.output.english).await?;
-        self.connections.lock().await.insert(name.to_owned(), connection);
+        self.connections
+            .lock()
+            .await
+            .insert(name.to_owned(), connection);
         Ok(())
     }
 
@@ -319,9 +386,15 @@ impl Stage {
             encryption_key,
         };
         let (organization, _) = register(&anyone, &profile, arguments).await?;
-        let request =
-            ApproveOrganizationRequest { request_id: request_id(), name: organization.name };
-        self.of(CENTRE.profile).await?.registry().approve_organization(request).await?;
+        let request = ApproveOrganizationRequest {
+            request_id: request_id(),
+            name: organization.name,
+        };
+        self.of(CENTRE.profile)
+            .await?
+            .registry()
+            .approve_organization(request)
+            .await?;
         self.connect(part.profile).await
     }
 
@@ -350,7 +423,11 @@ impl Stage {
             certificate: daemon.certificate.clone(),
             intermediates: Vec::new(),
         };
-        self.of(part.profile).await?.registry().add_subject(request).await?;
+        self.of(part.profile)
+            .await?
+            .registry()
+            .add_subject(request)
+            .await?;
         Ok(())
     }
 
@@ -362,7 +439,11 @@ impl Stage {
             certificate: reviewer.certificate.clone(),
             intermediates: Vec::new(),
         };
-        self.of(PURCHASER.profile).await?.registry().add_subject(request).await?;
+        self.of(PURCHASER.profile)
+            .await?
+            .registry()
+            .add_subject(request)
+            .await?;
         self.write_profile("reviewer", reviewer)?;
         self.connect("reviewer").await
     }
