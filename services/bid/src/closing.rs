@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     NAME,
-    rpc::{Office, box_stream, off_thread},
+    rpc::{Office, box_stream},
     store,
 };
 
@@ -138,9 +138,9 @@ impl Office {
         Ok(())
     }
 
-    async fn tidy(&self) -> Result<(), Problem> {
+    async fn tidy(self: &Arc<Self>) -> Result<(), Problem> {
         self.learn_schedule().await?;
-        self.remove_stale_uploads().await
+        self.sweep().await
     }
 
     /// Whether nothing is left to do for the tender.
@@ -173,18 +173,6 @@ impl Office {
             // Someone else was first, or the deadline moved: nothing is left to do.
             Err(Problem::Refused(_)) => {}
             Err(problem) => return Err(problem),
-        }
-        Ok(())
-    }
-
-    /// Removes what was uploaded in part for tenders that take nothing further.
-    async fn remove_stale_uploads(&self) -> Result<(), Problem> {
-        for (key, file) in store::stale_uploads(self.journal.db()).await? {
-            let vault = self.vault.clone();
-            off_thread(move || vault.discard(&file))
-                .await?
-                .map_err(Problem::internal)?;
-            key.drop_incomplete(self.journal.db()).await?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 
 mod bidding;
 mod boxes;
+mod checks;
 mod closed;
 mod closing;
 mod follow;
@@ -17,6 +18,7 @@ mod store;
 mod submission;
 mod submit;
 mod supplier;
+mod sweeping;
 mod upload;
 mod vault;
 mod withdraw;
@@ -62,7 +64,7 @@ pub async fn start_with(setting: Setting, free_space_floor: u64) -> Result<Start
         boxes: boxes::Boxes::default(),
         uploads: upload::Uploads::default(),
         closed: closed::ClosedLogs::default(),
-        checks: rpc::check_permits(),
+        checks: checks::Checks::default(),
         vault,
         journal: journal.clone(),
     });

@@ -1,6 +1,6 @@
 //! The stream of one payload: its turn, its chunks on their way to the disk, its committed offset.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use sunbid_contracts::bid::v1::{UploadPartRequest, UploadPartResponse, upload_part_request::Step};
 use sunbid_domain::Refusal;
@@ -17,6 +17,8 @@ use crate::{
 
 /// Streams that one organisation may have open at a time.
 const MOST_AT_ONCE: usize = 4;
+/// After this a stream may have ended.
+const RETRY: Duration = Duration::from_secs(5);
 /// Largest chunk message, bytes.
 const LARGEST_CHUNK: usize = 1024 * 1024;
 /// Bytes between two commits of the offset.
@@ -26,12 +28,17 @@ const COMMIT_EVERY: u64 = 8 * 1024 * 1024;
 pub struct Turn {
     office: Arc<Office>,
     pub key: UploadKey,
+    /// A supplier's stream, which counts among those of its organisation.
+    is_stream: bool,
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut inner = self.office.uploads.lock();
         inner.under_way.remove(&self.key);
+        if !self.is_stream {
+            return;
+        }
         if let Some(count) = inner.streams.get_mut(&self.key.organization) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -43,7 +50,7 @@ impl Drop for Turn {
 
 impl Turn {
     /// The turn, unless the upload is under way or the organisation has too many.
-    pub fn take(office: Arc<Office>, key: UploadKey) -> Result<Self, Refusal> {
+    pub fn take(office: Arc<Office>, key: UploadKey) -> Result<Self, Problem> {
         {
             let mut inner = office.uploads.lock();
             if inner.under_way.contains(&key) {
@@ -51,20 +58,40 @@ impl Turn {
                     "UPLOAD_UNDER_WAY",
                     "该文件正在另一连接中上传，请待其结束后继续。",
                     "This payload is being sent on another connection; continue when that ends.",
-                ));
+                )
+                .into());
             }
             let count = inner.streams.entry(key.organization.clone()).or_default();
             if *count >= MOST_AT_ONCE {
-                return Err(Refusal::state(
-                    "UPLOADS_TOO_MANY",
-                    format!("每家单位最多同时上传{MOST_AT_ONCE}个文件。"),
-                    format!("An organisation sends at most {MOST_AT_ONCE} payloads at a time."),
-                ));
+                return Err(Problem::TooMuch {
+                    reason: "UPLOADS_TOO_MANY",
+                    zh: format!(
+                        "每家单位最多同时上传{MOST_AT_ONCE}个文件，请待其中一个传完后继续。"
+                    ),
+                    en: format!(
+                        "An organisation sends at most {MOST_AT_ONCE} payloads at a time; continue when one of them is through."
+                    ),
+                    retry: Some(RETRY),
+                });
             }
             *count += 1;
             inner.under_way.insert(key.clone());
         }
-        Ok(Self { office, key })
+        Ok(Self {
+            office,
+            key,
+            is_stream: true,
+        })
+    }
+
+    /// The turn to remove an upload, unless it is under way.
+    pub fn to_remove(office: Arc<Office>, key: UploadKey) -> Option<Self> {
+        let free = office.uploads.lock().under_way.insert(key.clone());
+        free.then_some(Self {
+            office,
+            key,
+            is_stream: false,
+        })
     }
 
     /// Syncs the file and then commits the offset, in this order.
@@ -75,7 +102,12 @@ impl Turn {
             .map_err(storage)?;
         if intake.synced() > before {
             self.key
-                .advance(self.office.journal.db(), intake.synced(), false)
+                .advance(
+                    self.office.journal.db(),
+                    intake.synced(),
+                    false,
+                    self.office.clock.now(),
+                )
                 .await?;
         }
         Ok(intake)
@@ -107,12 +139,20 @@ impl Turn {
         .map_err(storage)?;
         if !right {
             self.key
-                .begin(office.journal.db(), bytes, &Vault::fresh_name())
+                .begin(
+                    office.journal.db(),
+                    bytes,
+                    &Vault::fresh_name(),
+                    office.clock.now(),
+                )
                 .await?;
             return Err(office.wrong_root(&self.key).await?.into());
         }
-        self.key.advance(office.journal.db(), bytes, true).await?;
-        office.uploads.finished(self.key.clone(), bytes);
+        let now = office.clock.now();
+        self.key
+            .advance(office.journal.db(), bytes, true, now)
+            .await?;
+        office.uploads.finished(self.key.clone(), bytes, now);
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     receipt::Act,
     rpc::box_stream,
     store,
-    submit::inline,
+    submit::{inline, uploaded},
 };
 
 /// A submission on its way to the journal.
@@ -68,6 +68,7 @@ impl Order {
             )
             .into());
         }
+        own.check_room()?;
         let place = desk::Place {
             now: view.now,
             seq: view.head.map_or(0, |head| store::signed(head.size)),
@@ -98,6 +99,9 @@ impl Order {
                     Val::Blob(payload.to_vec()),
                 ];
                 decided = decided.write(store::ADD_SMALL_PAYLOAD, row);
+            } else {
+                let key = uploaded(&self.bidder, &self.request, part)?;
+                decided = decided.write(store::CLAIM_UPLOAD, key.values());
             }
         }
         let bid = submitted.bid.unwrap_or_default();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sunbid_certificates::supplier;
 use sunbid_contracts::{
-    bid::v1::{SubmitBidRequest, SubmitBidResponse},
+    bid::v1::{EnvelopePart, SubmitBidRequest, SubmitBidResponse},
     common::v1::Verdict,
     deposit::v1::CheckDepositRequest,
 };
@@ -78,10 +78,14 @@ impl Office {
         let request = Arc::new(request);
         let before: OwnBid = ledger::read(&self.journal, log_of(&request.tender), stream).await?;
         let withdrawn = before.withdrawals.last().map(|withdrawal| withdrawal.seq);
-        let checked = self
-            .clone()
-            .check(caller, &code, tender_box, request.clone(), withdrawn)
-            .await?;
+        let checked = match before.check_room() {
+            Ok(()) => {
+                self.clone()
+                    .check(caller, &code, tender_box, request.clone(), withdrawn)
+                    .await?
+            }
+            Err(full) => Err(full),
+        };
         let order = Arc::new(Order {
             rules: self.rules.clone(),
             bidder: caller.organization().to_owned(),
@@ -198,7 +202,7 @@ impl Office {
     ) -> Result<Result<Envelopes, Vec<Fault>>, Problem> {
         let (tender_box, request, code) = (tender_box.clone(), request.clone(), code.clone());
         let office = self.clone();
-        let _permit = self.checks.acquire().await.map_err(Problem::internal)?;
+        let _permit = self.checks.permit(&format!("organizations/{code}")).await?;
         off_thread(move || {
             let claim = Claim {
                 lot_id: &request.lot_id,
@@ -239,16 +243,7 @@ impl Office {
             if inline(request, at).is_some() {
                 continue;
             }
-            let key = UploadKey {
-                organization: caller.organization().to_owned(),
-                tender: request.tender.clone(),
-                lot_id: request.lot_id.clone(),
-                root: part
-                    .payload_root
-                    .as_slice()
-                    .try_into()
-                    .map_err(Problem::internal)?,
-            };
+            let key = uploaded(caller.organization(), request, part)?;
             if !self
                 .is_uploaded(&key, store::unsigned(part.payload_bytes))
                 .await?
@@ -292,6 +287,24 @@ impl Office {
             .into_inner();
         Ok(Some((said.valid, said.verdicts)))
     }
+}
+
+/// Where the bidder's payload for a part was sent ahead.
+pub fn uploaded(
+    bidder: &str,
+    request: &SubmitBidRequest,
+    part: &EnvelopePart,
+) -> Result<UploadKey, Problem> {
+    Ok(UploadKey {
+        organization: bidder.to_owned(),
+        tender: request.tender.clone(),
+        lot_id: request.lot_id.clone(),
+        root: part
+            .payload_root
+            .as_slice()
+            .try_into()
+            .map_err(Problem::internal)?,
+    })
 }
 
 /// The payload that came with the submission for the part at `at`.

@@ -5,6 +5,7 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use sunbid_contracts::bid::v1::{
@@ -18,15 +19,23 @@ use sunbid_domain::{
 };
 use sunbid_sealing::padded_of_sealed;
 use sunbid_service::{Caller, Problem, names};
+use sunbid_terms::Instant;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 use crate::{
     receiving::{Turn, take_stream},
     rpc::{Office, off_thread},
-    store::{UploadKey, UploadRow, unsigned},
+    store::{UploadKey, UploadRow, signed, unsigned},
+    sweeping::{KEPT_SECONDS, SURE_SECONDS},
     vault::Vault,
 };
+
+/// Bytes that one organisation may have uploaded for one lot without submitting them, in bids whose
+/// every part is as large as the tender takes it: the one at work, and some that went wrong.
+const OPEN_BIDS: u64 = 4;
+/// The same in files, for each part of a bid: small files cost more than their bytes.
+const OPEN_FILES_PER_PART: usize = 16;
 
 /// Complete uploads remembered at most.
 const MOST_REMEMBERED: usize = 65_536;
@@ -36,13 +45,23 @@ const MOST_REMEMBERED: usize = 65_536;
 pub struct Uploads {
     // Locked for the length of a look-up.
     inner: Mutex<Inner>,
+    // Held while an upload is counted and begun, so that two do not pass the quota together.
+    beginning: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 pub struct Inner {
     pub under_way: HashSet<UploadKey>,
     pub streams: HashMap<String, usize>,
-    complete: HashMap<UploadKey, u64>,
+    complete: HashMap<UploadKey, Whole>,
+}
+
+/// A whole upload as it was last looked up.
+#[derive(Clone, Copy, Debug)]
+struct Whole {
+    bytes: u64,
+    /// Before this it is certainly not removed, microseconds.
+    stays_until: i64,
 }
 
 impl Uploads {
@@ -50,17 +69,21 @@ impl Uploads {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that an upload is whole.
-    pub fn finished(&self, key: UploadKey, bytes: u64) {
+    /// Notes that an upload is whole and when it last moved.
+    pub fn finished(&self, key: UploadKey, bytes: u64, touched: Instant) {
+        self.know(key, bytes, touched.plus_seconds(SURE_SECONDS).micros());
+    }
+
+    fn know(&self, key: UploadKey, bytes: u64, stays_until: i64) {
         let mut inner = self.lock();
         if inner.complete.len() >= MOST_REMEMBERED {
             inner.complete.clear();
         }
-        inner.complete.insert(key, bytes);
+        inner.complete.insert(key, Whole { bytes, stays_until });
     }
 
-    /// Notes that an upload begins again.
-    fn begun(&self, key: &UploadKey) {
+    /// Notes that an upload begins again or is gone.
+    pub fn forget(&self, key: &UploadKey) {
         self.lock().complete.remove(key);
     }
 }
@@ -99,7 +122,7 @@ impl Office {
         let row = self.place_of(&turn.key, payload_bytes).await?;
         if row.complete {
             return Ok(UploadPartResponse {
-                committed_bytes: header.payload_bytes,
+                committed_bytes: signed(row.payload_bytes),
                 complete: true,
             });
         }
@@ -136,24 +159,42 @@ impl Office {
         let row = key.find(self.journal.db()).await?;
         Ok(
             row.map_or_else(GetUploadResponse::default, |row| GetUploadResponse {
-                committed_bytes: crate::store::signed(row.committed_bytes),
+                committed_bytes: signed(row.committed_bytes),
                 complete: row.complete,
             }),
         )
     }
 
-    /// Whether the payload was uploaded whole, with just this many bytes.
+    /// Whether the payload was uploaded whole, with just this many bytes. If so, it stays for longer
+    /// than any submission takes.
     pub async fn is_uploaded(&self, key: &UploadKey, bytes: u64) -> Result<bool, Problem> {
-        if self.uploads.lock().complete.get(key) == Some(&bytes) {
+        let now = self.clock.now();
+        if let Some(whole) = self.uploads.lock().complete.get(key)
+            && whole.bytes == bytes
+            && now.micros() < whole.stays_until
+        {
             return Ok(true);
         }
-        let Some(row) = key.find(self.journal.db()).await? else {
+        let db = self.journal.db();
+        let Some(row) = key.find(db).await? else {
             return Ok(false);
         };
-        if row.complete {
-            self.uploads.finished(key.clone(), row.payload_bytes);
+        if !row.complete || row.payload_bytes != bytes {
+            return Ok(false);
         }
-        Ok(row.complete && row.payload_bytes == bytes)
+        if row.claimed {
+            self.uploads.know(key.clone(), bytes, i64::MAX);
+            return Ok(true);
+        }
+        let mut touched = row.touched;
+        if now >= touched.plus_seconds(SURE_SECONDS) {
+            if !key.touch(db, now).await? {
+                return Ok(false);
+            }
+            touched = now;
+        }
+        self.uploads.finished(key.clone(), bytes, touched);
+        Ok(true)
     }
 
     async fn check_header(
@@ -210,7 +251,7 @@ impl Office {
     async fn place_of(&self, key: &UploadKey, payload_bytes: u64) -> Result<UploadRow, Problem> {
         let db = self.journal.db();
         if let Some(row) = key.find(db).await?
-            && row.payload_bytes == payload_bytes
+            && (row.payload_bytes == payload_bytes || row.claimed)
         {
             let path = if row.complete {
                 self.vault.sealed(&key.root)
@@ -233,8 +274,11 @@ impl Office {
                 "an uploaded file is gone; its upload begins again"
             );
         }
-        self.uploads.begun(key);
-        key.begin(db, payload_bytes, &Vault::fresh_name()).await?;
+        self.uploads.forget(key);
+        let _one_at_a_time = self.uploads.beginning.lock().await;
+        self.check_quota(key, payload_bytes).await?;
+        key.begin(db, payload_bytes, &Vault::fresh_name(), self.clock.now())
+            .await?;
         key.find(db)
             .await?
             .ok_or_else(|| Problem::internal("an upload that began is not there"))
@@ -242,6 +286,35 @@ impl Office {
 }
 
 impl Office {
+    /// Refuses an upload where the organisation's uploads for the lot that no submission claimed would
+    /// be more than several whole bids.
+    async fn check_quota(&self, key: &UploadKey, payload_bytes: u64) -> Result<(), Problem> {
+        let tender_box = self.tender_box(&key.tender).await?;
+        let others = key.others_open(self.journal.db()).await?;
+        let bytes = others.iter().map(|(bytes, _)| *bytes);
+        let bytes = bytes.fold(payload_bytes, u64::saturating_add);
+        let most_bytes = unsigned(tender_box.largest_bid()).saturating_mul(OPEN_BIDS);
+        let most_files = tender_box.parts.len().saturating_mul(OPEN_FILES_PER_PART);
+        if bytes <= most_bytes && others.len() < most_files {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let next = others.iter().map(|(_, touched)| *touched).min();
+        let next = next.unwrap_or(now).plus_seconds(KEPT_SECONDS);
+        let wait = unsigned(next.micros().saturating_sub(now.micros()));
+        let files = others.len() + 1;
+        Err(Problem::TooMuch {
+            reason: "UPLOAD_QUOTA",
+            zh: format!(
+                "贵单位在本标段已上传而未用于投标的文件将达{files}个、{bytes}字节，上限为{most_files}个、{most_bytes}字节。请用已上传的文件提交投标；未用于投标的文件最早将于{next}删除。"
+            ),
+            en: format!(
+                "Your uploads for this lot that no bid uses would come to {files} files and {bytes} bytes; the limits are {most_files} and {most_bytes}. Submit a bid with what is uploaded; the oldest of the unused goes at {next}."
+            ),
+            retry: Some(Duration::from_micros(wait)),
+        })
+    }
+
     /// The bytes that came do not have the root they were announced with (E7).
     pub async fn wrong_root(&self, key: &UploadKey) -> Result<Refusal, Problem> {
         let tender_box = self.tender_box(&key.tender).await?;

@@ -116,7 +116,7 @@ impl Office {
             return Ok(Err(desk::nothing_to_withdraw()));
         };
         let (bundle, office, tender_box) = (live.bundle.clone(), self.clone(), tender_box.clone());
-        let _permit = self.checks.acquire().await.map_err(Problem::internal)?;
+        let _permit = self.checks.permit(&live.bidder).await?;
         off_thread(move || {
             let message = supplier::withdrawal(&request.certificate, &bundle);
             let signed = Signed {

@@ -2,6 +2,7 @@
 //! certificates and envelopes, a clock that tests move.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bounds;
 mod closing;
 mod house;
 mod orders;
