@@ -15,6 +15,7 @@ mod receipt;
 mod receiving;
 mod rpc;
 mod store;
+mod streams;
 mod submission;
 mod submit;
 mod supplier;
@@ -54,7 +55,11 @@ pub async fn start_with(setting: Setting, free_space_floor: u64) -> Result<Start
     let journal = setting.journal(NAME, store::MIGRATIONS).await?;
     let vault = vault::Vault::open(&setting.data.join(NAME), free_space_floor)
         .map_err(|error| other(format!("the folder of sealed bids cannot be used: {error}")))?;
+    let streams = streams::BidStreams::open(journal.db())
+        .await
+        .map_err(|problem| other(format!("the database's secret cannot be read: {problem:?}")))?;
     let office = Arc::new(rpc::Office {
+        streams,
         clock: setting.clock.clone(),
         rules: setting.rules.clone(),
         peers: setting.peers.clone(),

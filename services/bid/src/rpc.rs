@@ -20,8 +20,8 @@ use sunbid_terms::Clock;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    NAME, boxes::Boxes, checks::Checks, closed::ClosedLogs, receipt::Receipts, supplier::Suppliers,
-    upload::Uploads, vault::Vault,
+    NAME, boxes::Boxes, checks::Checks, closed::ClosedLogs, receipt::Receipts, streams::BidStreams,
+    supplier::Suppliers, upload::Uploads, vault::Vault,
 };
 
 /// Everything the service works with.
@@ -34,6 +34,7 @@ pub struct Office {
     pub pages: Pages,
     pub suppliers: Suppliers,
     pub boxes: Boxes,
+    pub streams: BidStreams,
     pub uploads: Uploads,
     pub closed: ClosedLogs,
     pub checks: Checks,

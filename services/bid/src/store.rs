@@ -16,6 +16,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: crate::NAME,
         sql: include_str!("../../../migrations/bid/0002_unclaimed_uploads.sql"),
     },
+    Migration {
+        version: 3,
+        name: crate::NAME,
+        sql: include_str!("../../../migrations/bid/0003_secret.sql"),
+    },
 ];
 
 pub const SET_BIDDING: &str = "INSERT INTO bidding (tender, deadline_us, held, finished) \
@@ -59,6 +64,10 @@ pub const DROP_UPLOAD: &str = "DELETE FROM upload \
      WHERE organization = $1 AND tender = $2 AND lot_id = $3 AND root = $4 \
      AND claimed = FALSE AND complete = FALSE";
 
+pub const ADD_SECRET: &str =
+    "INSERT INTO secret (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+pub const SECRET: &str = "SELECT secret FROM secret WHERE name = $1";
+
 /// Every statement, for the test that prepares them all.
 #[cfg(test)]
 pub const SQL: &[(&str, &str)] = &[
@@ -78,7 +87,21 @@ pub const SQL: &[(&str, &str)] = &[
     ("GIVE_UP_UPLOAD", GIVE_UP_UPLOAD),
     ("OTHERS_WITH_ROOT", OTHERS_WITH_ROOT),
     ("DROP_UPLOAD", DROP_UPLOAD),
+    ("ADD_SECRET", ADD_SECRET),
+    ("SECRET", SECRET),
 ];
+
+/// The database's secret of this name: `fresh` if there was none before.
+pub async fn secret(db: &Db, name: &str, fresh: &[u8; 32]) -> Result<Vec<u8>, Problem> {
+    let name = Val::Text(name.to_owned());
+    db.exec(ADD_SECRET, &[name.clone(), Val::Blob(fresh.to_vec())])
+        .await?;
+    let rows = db.rows(SECRET, &[name]).await?;
+    let row = rows.first();
+    Ok(row
+        .ok_or_else(|| Problem::internal("the secret that was made is not there"))?
+        .blob(0)?)
+}
 
 /// Which upload: an organisation's payload for a lot. Two organisations never share one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -14,12 +14,11 @@ use sunbid_domain::{
     Refusal,
     bid::{
         Claim, Envelopes, Fault, OwnBid, Shut, TenderBox, check_envelopes, check_payload, desk,
-        fault, fault::Duty, own_bid, refuse_late, refuse_submission,
+        fault, fault::Duty, refuse_late, refuse_submission,
     },
     refusal::FieldCheck,
     verdicts,
 };
-use sunbid_journal::StreamId;
 use sunbid_service::{Caller, Problem, Step, ledger, names};
 use sunbid_terms::CreditCode;
 use uuid::Uuid;
@@ -74,7 +73,7 @@ impl Office {
             )
             .into());
         }
-        let stream = StreamId::of(&own_bid::stream_name(&request.lot_id, code.as_str()));
+        let stream = self.streams.of(&request.tender, &request.lot_id, &code);
         let request = Arc::new(request);
         let before: OwnBid = ledger::read(&self.journal, log_of(&request.tender), stream).await?;
         let withdrawn = before.withdrawals.last().map(|withdrawal| withdrawal.seq);

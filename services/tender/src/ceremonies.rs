@@ -177,7 +177,7 @@ impl Tenders {
             .clone()
             .ok_or_else(|| Refusal::field("message", "必填。", "is required."))?;
         // The message itself tells repeats apart.
-        let id = crate::service::derived(&[&prost::Message::encode_to_vec(&message)]);
+        let id = names::derived(&[&prost::Message::encode_to_vec(&message)]);
         let step = Step::of_caller(
             NAME,
             &request.tender,

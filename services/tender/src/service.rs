@@ -10,7 +10,6 @@ use sunbid_contracts::{
 };
 use sunbid_domain::{Aggregate, Event, Refusal, notice::facts, tender::Dossier, verdicts};
 use sunbid_journal::{Journal, StreamId, View};
-use sunbid_proofs::CommandId;
 use sunbid_rules::Engine;
 use sunbid_service::{
     Decided, Peers, Problem, Step,
@@ -21,7 +20,6 @@ use sunbid_service::{
 use sunbid_terms::{Clock, Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
-use uuid::{Builder, Uuid};
 
 use crate::{NAME, files::Documents, store};
 
@@ -39,12 +37,6 @@ pub struct Tenders {
 /// The one stream of a tender's log.
 pub fn stream() -> StreamId {
     StreamId::of("tender")
-}
-
-/// A name that the same parts always give, so that a repeated request finds what its first made.
-/// As random as the request id among the parts.
-pub fn derived(parts: &[&[u8]]) -> Uuid {
-    Builder::from_random_bytes(*CommandId::of(parts).as_bytes()).into_uuid()
 }
 
 /// What a decision on a tender gives.

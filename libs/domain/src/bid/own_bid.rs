@@ -9,11 +9,6 @@ use crate::{Aggregate, Event, Refusal, Unreadable};
 /// reason for; it keeps what is stored for one bidder, and what is checked at the closing, bounded.
 pub const MOST_REVISIONS: usize = 100;
 
-/// Stream of one bidder's bid for one lot.
-pub fn stream_name(lot_id: &str, credit_code: &str) -> String {
-    format!("bid/{lot_id}/{credit_code}")
-}
-
 /// One bidder's bid for one lot, as the fold of its events.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct OwnBid {
