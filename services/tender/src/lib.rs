@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use sunbid_contracts::tender::v1::tender_service_server::TenderServiceServer;
 use sunbid_journal::Migration;
-use sunbid_service::{Setting, StartError, Started};
+use sunbid_service::{Setting, StartError, Started, feed::Feeds};
 
 use service::Tenders;
 
@@ -51,6 +51,7 @@ pub async fn start(setting: Setting) -> Result<Started, StartError> {
         shutdown: setting.shutdown.clone(),
         pages,
         files,
+        waiting: Feeds::default(),
     });
     let tasks = follow::start(&tenders);
     let service = rpc::Rpc { tenders };

@@ -6,13 +6,14 @@ use prost::Message;
 use sunbid_contracts::{
     common::v1::Verdict,
     notice::v1::{GetIntentRequest, Intent},
-    tender::v1::Tender,
+    tender::v1::{Ceremony, Tender},
 };
 use sunbid_domain::{Aggregate, Event, Refusal, notice::facts, tender::Dossier, verdicts};
 use sunbid_journal::{Journal, StreamId, View};
 use sunbid_rules::Engine;
 use sunbid_service::{
     Decided, Peers, Problem, Step,
+    feed::Feeds,
     ledger::{self, Done},
     names,
     page::Pages,
@@ -21,7 +22,7 @@ use sunbid_terms::{Clock, Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
-use crate::{NAME, files::Documents, store};
+use crate::{NAME, ceremonies::Awaited, files::Documents, store};
 
 /// The tender service's parts.
 pub struct Tenders {
@@ -32,6 +33,8 @@ pub struct Tenders {
     pub shutdown: CancellationToken,
     pub pages: Pages,
     pub files: Documents,
+    /// Ceremonies that wait for an institution, by institution.
+    pub waiting: Feeds<Arc<Vec<(Awaited, Ceremony)>>>,
 }
 
 /// The one stream of a tender's log.
