@@ -25,7 +25,9 @@ trap 'rm -f "$lines"' EXIT
 measure() {
   case $1 in
     journal) cargo bench --locked -p sunbid-journal --bench journal ;;
-    sealing) cargo bench --locked -p sunbid-sealing --bench sealing ;;
+    sealing)
+      cargo bench --locked -p sunbid-sealing --bench sealing
+      TMPDIR=$folder cargo bench --locked -p sunbid-sealing --bench peers ;;
     load)
       cargo build --locked --release -p sunbid -p sunbid-tests --bins >&2
       TMPDIR=$folder target/release/load bench ;;

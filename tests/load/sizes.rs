@@ -22,8 +22,8 @@ impl Sizes {
     pub fn read(mut words: impl Iterator<Item = String>) -> anyhow::Result<Self> {
         let mut sizes = Self {
             bids: 1000,
-            suppliers: 32,
-            revisions: 30,
+            suppliers: 96,
+            revisions: 20,
             entries: 100_000,
             only: None,
         };

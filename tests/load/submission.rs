@@ -1,10 +1,14 @@
-//! Small sealed bids end to end: from a caller that signed in to the receipt, over gRPC.
+//! Small sealed bids end to end: from a caller that signed in to the receipt, over gRPC; and the
+//! arithmetic that no platform can leave out, to see what the rest spends.
 
 use std::time::{Duration, Instant as Timer};
 
 use anyhow::Context as _;
+use ring::{rand::SystemRandom, signature::Ed25519KeyPair};
+use sunbid_certificates::{supplier, verify_signature};
 use sunbid_cli::demo::{acts, cast::Part, money::pay_deposit};
 use sunbid_contracts::tender::v1::Tender;
+use sunbid_sealing::{Bundle, CheckedHeader, PayloadTree, leaf_hash};
 use sunbid_tests::World;
 
 use crate::{bidders, process, report, sizes::Sizes, yardstick};
@@ -24,8 +28,10 @@ pub async fn measure(sizes: &Sizes) -> anyhow::Result<()> {
     }
     let append = yardstick::append_rate().await?;
     report::line("journal_append_1k_64_callers", append, "/s", 1.0, "itself");
+    let arithmetic = arithmetic(&world, &parts, &tender).await?;
     for (name, lot) in [("without_deposit", "01"), ("with_deposit", "02")] {
-        storm(&world, &parts, &tender, sizes, append, name, lot).await?;
+        let cost = Costs { append, arithmetic };
+        storm(&world, &parts, &tender, sizes, &cost, name, lot).await?;
     }
     world.stage.strike().await;
     Ok(())
@@ -50,12 +56,54 @@ async fn paid(world: &World, part: &Part, tender: &str) -> anyhow::Result<()> {
     }
 }
 
+/// What a submission is compared with.
+struct Costs {
+    /// Appends of the journal a second.
+    append: f64,
+    /// Processor seconds of a bid's checks and its receipt's signature.
+    arithmetic: f64,
+}
+
+/// What every bid costs one processor whatever the platform: reading the header and checking its
+/// proof, the root of its payload, the supplier's signature, and a signature like the receipt's.
+/// Seconds each; the median over the suppliers.
+async fn arithmetic(world: &World, parts: &[Part], tender: &Tender) -> anyhow::Result<f64> {
+    let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    let key = Ed25519KeyPair::from_pkcs8(document.as_ref())
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    let mut runs = Vec::new();
+    for part in parts {
+        let caller = world.stage.of(part.profile).await?;
+        let bid = bidders::sealed(&caller, part, tender, "01", 1)?;
+        let begun = Timer::now();
+        let header = bid.headers.first().context("a bid has a header")?;
+        let header = CheckedHeader::parse(header)?;
+        let payload = bid.inline_payloads.first().context("it came along")?;
+        let mut tree = PayloadTree::default();
+        tree.push(leaf_hash(payload));
+        anyhow::ensure!(
+            tree.root() == *header.payload_root(),
+            "the payload is whole"
+        );
+        let bundle = Bundle::of(&[&header])?.id();
+        let message = supplier::submission(&bid.certificate, &bundle);
+        verify_signature(&bid.certificate, &message, &bid.signature)?;
+        std::hint::black_box(key.sign(&message));
+        runs.push(begun.elapsed().as_secs_f64());
+    }
+    runs.sort_by(f64::total_cmp);
+    runs.get(runs.len() / 2)
+        .copied()
+        .context("there are suppliers")
+}
+
 async fn storm(
     world: &World,
     parts: &[Part],
     tender: &Tender,
     sizes: &Sizes,
-    append: f64,
+    cost: &Costs,
     name: &str,
     lot: &str,
 ) -> anyhow::Result<()> {
@@ -86,8 +134,15 @@ async fn storm(
         &format!("submission_{name}"),
         rate,
         "bids/s",
-        rate / append,
+        rate / cost.append,
         "journal_append_1k_64_callers",
+    );
+    report::line(
+        &format!("submission_{name}_arithmetic"),
+        cost.arithmetic * 1000.0,
+        "ms/bid",
+        cost.arithmetic * done / spent,
+        "the platform's processor time",
     );
     // Where the time goes: the machine's processors over the span.
     let machine = wall * process::processors();

@@ -112,6 +112,7 @@ fn streams() {
         aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_256_GCM, &[7; 32]).unwrap());
     let nonce = || aead::Nonce::assume_unique_for_key([0; 12]);
     let rate = |time: Duration| LENGTH as f64 / 1e6 / time.as_secs_f64();
+    let pass = |time: Duration| payload.len() as f64 / 1e6 / time.as_secs_f64();
 
     for (cores, workers) in [
         ("one_core", Workers::ONE),
@@ -124,7 +125,8 @@ fn streams() {
                 together(work)
             }
         };
-        let buffer = std::cell::RefCell::new(content.clone());
+        // The passes go over just the bytes that sealing encrypts and hashes: padding and all.
+        let buffer = std::cell::RefCell::new(payload.clone());
         let [
             copying,
             hashing,
@@ -149,7 +151,7 @@ fn streams() {
                 },
                 &mut || {
                     measure(&mut || {
-                        black_box(digest::digest(&digest::SHA256, &content));
+                        black_box(digest::digest(&digest::SHA256, &payload));
                     })
                 },
                 &mut || {
@@ -197,15 +199,18 @@ fn streams() {
         let opening = both_ways.saturating_sub(sealing);
         if workers == Workers::ONE {
             line("copy_pass", rate(copying), "MB/s", None);
-            line("sha256_pass", rate(hashing), "MB/s", None);
-            line("aes256gcm_seal_pass", rate(sealing), "MB/s", None);
-            line("aes256gcm_open_pass", rate(opening), "MB/s", None);
+            line("sha256_pass", pass(hashing), "MB/s", None);
+            line("aes256gcm_seal_pass", pass(sealing), "MB/s", None);
+            line("aes256gcm_open_pass", pass(opening), "MB/s", None);
         }
         let one_pass = "one SHA-256 pass of ring";
         let both = "one SHA-256 pass and one AES-256-GCM pass of ring";
+        let read = "the same, with reading the bytes once";
         for (name, floor, time, against) in [
             ("seal_100mb", hashing + sealing, seals, both),
+            ("seal_100mb", copying + hashing + sealing, seals, read),
             ("open_100mb", hashing + opening, opens, both),
+            ("open_100mb", copying + hashing + opening, opens, read),
             ("open_checked_100mb", hashing + opening, opens_checked, both),
             ("check_payload_100mb", hashing, checks, one_pass),
         ] {

@@ -3,12 +3,13 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
 use futures_util::future::Either;
 use sunbid_contracts::registry::v1::Role;
+use sunbid_proofs::{Hash, sha256};
 use sunbid_terms::Clock;
 use tonic::{Status, body::Body, metadata::MetadataMap};
 use tower::{Layer, Service};
@@ -18,8 +19,11 @@ use crate::{
     access::AccessTable,
     problem::denied,
     revocation::Revocations,
-    token::{self, Claims},
+    token::{Claims, TokenFault, Unchecked},
 };
+
+/// How the subject of a service's token begins.
+const SERVICES: &str = "services/";
 
 /// Whose tokens are taken.
 #[derive(Clone, Debug, Default)]
@@ -31,35 +35,54 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// The claims of a token that is taken now.
-    pub fn check(
-        &self,
-        token: &str,
-        origin: &str,
-        now: sunbid_terms::Instant,
-    ) -> Result<Claims, token::TokenFault> {
-        let person = token::check(token, &self.people, origin, now);
-        if let Ok(claims) = person {
-            // The registry never speaks for a service.
+    /// The claims of a token that its key signed for `origin`. When they end is not looked at.
+    pub fn check(&self, token: &str, origin: &str) -> Result<Claims, TokenFault> {
+        let token = Unchecked::parse(token)?;
+        // Which key must have signed: the registry never speaks for a service, nor one service for
+        // another, whatever roles it writes down.
+        let Some(service) = token.said_subject().strip_prefix(SERVICES) else {
+            let claims = token.signed_by(&self.people, origin)?;
             return if claims.roles.contains(&(Role::Service as i32)) {
-                Err(token::TokenFault::Signature)
+                Err(TokenFault::Signature)
             } else {
                 Ok(claims)
             };
+        };
+        let key = self.services.get(service).ok_or(TokenFault::Signature)?;
+        let claims = token.signed_by(std::slice::from_ref(key), origin)?;
+        if claims.roles == [Role::Service as i32] && claims.organization.is_empty() {
+            Ok(claims)
+        } else {
+            Err(TokenFault::Signature)
         }
-        for (name, key) in &self.services {
-            if let Ok(claims) = token::check(token, std::slice::from_ref(key), origin, now) {
-                let own = claims.subject == format!("services/{name}")
-                    && claims.roles == [Role::Service as i32]
-                    && claims.organization.is_empty();
-                return if own {
-                    Ok(claims)
-                } else {
-                    Err(token::TokenFault::Signature)
-                };
-            }
+    }
+}
+
+/// Tokens whose signature was checked, so that it is checked once and not in every call of a busy
+/// minute. Expiry and revocation are looked at in every call all the same.
+#[derive(Default)]
+struct Seen(Mutex<HashMap<Hash, Claims>>);
+
+/// Tokens remembered at most.
+const MOST_SEEN: usize = 65_536;
+
+impl Seen {
+    fn check(&self, keyring: &Keyring, token: &str, origin: &str) -> Result<Claims, TokenFault> {
+        let key = sha256(&[token.as_bytes()]);
+        if let Some(claims) = self.locked().get(&key) {
+            return Ok(claims.clone());
         }
-        person
+        let claims = keyring.check(token, origin)?;
+        let mut seen = self.locked();
+        if seen.len() >= MOST_SEEN {
+            seen.clear();
+        }
+        seen.insert(key, claims.clone());
+        Ok(claims)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<Hash, Claims>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -74,7 +97,12 @@ pub struct Guard {
 
 impl Guard {
     /// The caller to hand on, if any; or why the call goes no further.
-    fn admit(&self, path: &str, metadata: &MetadataMap) -> Result<Option<Caller>, Problem> {
+    fn admit(
+        &self,
+        seen: &Seen,
+        path: &str,
+        metadata: &MetadataMap,
+    ) -> Result<Option<Caller>, Problem> {
         let caller = match metadata.get("authorization") {
             None => None,
             Some(value) => {
@@ -83,12 +111,12 @@ impl Guard {
                     .ok()
                     .and_then(|text| text.strip_prefix("Bearer "))
                     .ok_or(Problem::Unauthenticated("TOKEN_MALFORMED"))?;
-                let claims = self
-                    .keyring
-                    .check(token, &self.origin, self.clock.now())
+                let claims = seen
+                    .check(&self.keyring, token, &self.origin)
+                    .and_then(|claims| claims.in_time(self.clock.now()))
                     .map_err(|fault| {
                         Problem::Unauthenticated(match fault {
-                            token::TokenFault::Expired => "TOKEN_EXPIRED",
+                            TokenFault::Expired => "TOKEN_EXPIRED",
                             _ => "TOKEN_REFUSED",
                         })
                     })?;
@@ -112,12 +140,14 @@ impl Guard {
 #[derive(Clone)]
 pub struct AuthenticationLayer {
     guard: Arc<Guard>,
+    seen: Arc<Seen>,
 }
 
 impl AuthenticationLayer {
     pub fn new(guard: Guard) -> Self {
         Self {
             guard: Arc::new(guard),
+            seen: Arc::default(),
         }
     }
 }
@@ -128,6 +158,7 @@ impl<S> Layer<S> for AuthenticationLayer {
     fn layer(&self, inner: S) -> Self::Service {
         Authenticated {
             guard: self.guard.clone(),
+            seen: self.seen.clone(),
             inner,
         }
     }
@@ -137,6 +168,7 @@ impl<S> Layer<S> for AuthenticationLayer {
 #[derive(Clone)]
 pub struct Authenticated<S> {
     guard: Arc<Guard>,
+    seen: Arc<Seen>,
     inner: S,
 }
 
@@ -156,7 +188,10 @@ where
         let metadata = MetadataMap::from_headers(request.headers().clone());
         // An extension of this type can only come from here.
         request.extensions_mut().remove::<Caller>();
-        match self.guard.admit(request.uri().path(), &metadata) {
+        match self
+            .guard
+            .admit(&self.seen, request.uri().path(), &metadata)
+        {
             Ok(caller) => {
                 if let Some(caller) = caller {
                     request.extensions_mut().insert(caller);

@@ -275,7 +275,9 @@ mod tests {
         }
     }
 
-    async fn unread(_: http::Request<()>) -> Result<http::Response<Body>, std::convert::Infallible> {
+    async fn unread(
+        _: http::Request<()>,
+    ) -> Result<http::Response<Body>, std::convert::Infallible> {
         Ok(http::Response::new(Body::new(Unread)))
     }
 

@@ -86,7 +86,8 @@ pub fn incoming(listener: TcpListener, most: usize) -> impl Stream<Item = io::Re
             let Some(slot) = Slot::take(&open, most) else {
                 continue;
             };
-            // Answers are small and somebody waits for each.
+            // Answers are many small frames; without this each waits for the caller's delayed
+            // acknowledgement of the one before, some 40 ms.
             if stream.set_nodelay(true).is_err() {
                 continue;
             }

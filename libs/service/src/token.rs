@@ -59,40 +59,64 @@ pub fn mint(key: &Ed25519KeyPair, claims: &Claims) -> String {
     )
 }
 
-/// The claims of a token whose signature one of `keys` made and that has not expired.
-pub fn check(
-    token: &str,
-    keys: &[Vec<u8>],
-    origin: &str,
-    now: Instant,
-) -> Result<Claims, TokenFault> {
-    if token.len() > LONGEST {
-        return Err(TokenFault::Malformed);
+/// A token taken apart; what it claims is not believed yet.
+pub struct Unchecked {
+    body: Vec<u8>,
+    signature: Vec<u8>,
+    claims: Claims,
+}
+
+impl Unchecked {
+    pub fn parse(token: &str) -> Result<Self, TokenFault> {
+        if token.len() > LONGEST {
+            return Err(TokenFault::Malformed);
+        }
+        let (body, signature) = token.split_once('.').ok_or(TokenFault::Malformed)?;
+        let bytes = |text| {
+            URL_SAFE_NO_PAD
+                .decode(text)
+                .map_err(|_| TokenFault::Malformed)
+        };
+        let (body, signature) = (bytes(body)?, bytes(signature)?);
+        let claims = Claims::decode(body.as_slice()).map_err(|_| TokenFault::Malformed)?;
+        Ok(Self {
+            body,
+            signature,
+            claims,
+        })
     }
-    let (body, signature) = token.split_once('.').ok_or(TokenFault::Malformed)?;
-    let body = URL_SAFE_NO_PAD
-        .decode(body)
-        .map_err(|_| TokenFault::Malformed)?;
-    let signature = URL_SAFE_NO_PAD
-        .decode(signature)
-        .map_err(|_| TokenFault::Malformed)?;
-    let signed = signed_bytes(&body);
-    let by_us = keys.iter().any(|key| {
-        UnparsedPublicKey::new(&ED25519, key)
-            .verify(&signed, &signature)
-            .is_ok()
-    });
-    if !by_us {
-        return Err(TokenFault::Signature);
+
+    /// Who the token says it is of: good for choosing the key that must have signed it.
+    pub fn said_subject(&self) -> &str {
+        &self.claims.subject
     }
-    let claims = Claims::decode(body.as_slice()).map_err(|_| TokenFault::Malformed)?;
-    if claims.origin != origin {
-        return Err(TokenFault::Origin);
+
+    /// The claims, if one of `keys` signed them for this platform. When they end is not looked at.
+    pub fn signed_by(self, keys: &[Vec<u8>], origin: &str) -> Result<Claims, TokenFault> {
+        let signed = signed_bytes(&self.body);
+        let by_us = keys.iter().any(|key| {
+            UnparsedPublicKey::new(&ED25519, key)
+                .verify(&signed, &self.signature)
+                .is_ok()
+        });
+        if !by_us {
+            return Err(TokenFault::Signature);
+        }
+        if self.claims.origin != origin {
+            return Err(TokenFault::Origin);
+        }
+        Ok(self.claims)
     }
-    if claims.expire_us <= now.micros() {
-        return Err(TokenFault::Expired);
+}
+
+impl Claims {
+    /// Whether they still hold.
+    pub fn in_time(self, now: Instant) -> Result<Self, TokenFault> {
+        if self.expire_us <= now.micros() {
+            return Err(TokenFault::Expired);
+        }
+        Ok(self)
     }
-    Ok(claims)
 }
 
 fn signed_bytes(body: &[u8]) -> Vec<u8> {
@@ -107,6 +131,17 @@ mod tests {
     fn key() -> Ed25519KeyPair {
         let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap()
+    }
+
+    fn check(
+        token: &str,
+        keys: &[Vec<u8>],
+        origin: &str,
+        now: Instant,
+    ) -> Result<Claims, TokenFault> {
+        Unchecked::parse(token)?
+            .signed_by(keys, origin)?
+            .in_time(now)
     }
 
     #[test]
