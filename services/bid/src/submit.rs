@@ -368,12 +368,12 @@ fn check_form(request: &SubmitBidRequest) -> Result<(), Refusal> {
 }
 
 fn no_deposit(said: Vec<Verdict>) -> Refusal {
-    match ledger::allowed(said) {
-        Err(refusal) => refusal,
-        Ok(_) => Refusal::state(
-            "DEPOSIT_MISSING",
-            "该标段的投标保证金尚未有效缴纳。",
-            "The deposit for this lot does not stand.",
-        ),
+    if verdicts::refuse(&said) {
+        return Refusal::Rules(said);
     }
+    Refusal::state(
+        "DEPOSIT_MISSING",
+        "该标段的投标保证金尚未有效缴纳。",
+        "The deposit for this lot does not stand.",
+    )
 }

@@ -7,6 +7,7 @@ pub mod check;
 pub mod closing;
 pub mod decide;
 mod json;
+mod objections;
 pub mod parallel;
 pub mod record;
 pub mod session;

@@ -4,6 +4,7 @@
 pub mod aggregate;
 pub mod ceremony;
 pub mod draft;
+mod form;
 pub mod hash;
 pub mod life;
 pub mod rounds;
