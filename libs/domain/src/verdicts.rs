@@ -19,6 +19,13 @@ pub fn allowed(verdicts: &Verdicts) -> Result<Vec<Verdict>, Refusal> {
     }
 }
 
+/// Whether a rule refuses, by findings that came from elsewhere.
+pub fn refuse(said: &[Verdict]) -> bool {
+    said.iter().any(|verdict| {
+        verdict.outcome() == RuleOutcome::Breached && verdict.effect() == RuleEffect::Refuse
+    })
+}
+
 fn message(finding: &Finding) -> Verdict {
     let outcome = match finding.outcome {
         Outcome::Satisfied => RuleOutcome::Satisfied,

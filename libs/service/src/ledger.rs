@@ -2,7 +2,7 @@
 //! There is no other road to a state row; whoever looks for what can happen looks here.
 
 use prost::{Message, Name};
-use sunbid_contracts::common::v1::{CommandRefused, LogHead, Record, RuleOutcome, Verdict};
+use sunbid_contracts::common::v1::{CommandRefused, LogHead, Record, Verdict};
 use sunbid_domain::{Aggregate, Event, Refusal};
 use sunbid_journal::{
     Command, CommitError, EntryRef, Journal, NewEvent, Outcome, Reads, Val, View, Write,
@@ -353,19 +353,6 @@ fn outcome<R: Message + 'static>(decided: Decided<R>, command: CommandId, actor:
         close: decided.close,
         refusal: decided.refusal.map(|r| Box::new(Problem::Refused(r)) as _),
         reply: Box::new(move |entries| reply(entries).encode_to_vec()),
-    }
-}
-
-/// Refuses if a rule with the effect "refuse" is breached; else hands the verdicts back.
-pub fn allowed(verdicts: Vec<Verdict>) -> Result<Vec<Verdict>, Refusal> {
-    let refused = verdicts.iter().any(|v| {
-        v.outcome == RuleOutcome::Breached as i32
-            && v.effect == sunbid_contracts::common::v1::RuleEffect::Refuse as i32
-    });
-    if refused {
-        Err(Refusal::Rules(verdicts))
-    } else {
-        Ok(verdicts)
     }
 }
 

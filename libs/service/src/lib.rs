@@ -5,11 +5,15 @@
 pub mod access;
 pub mod authentication;
 pub mod caller;
+pub mod calls;
 pub mod clock;
+pub mod connections;
+pub mod feed;
 pub mod follow;
 pub mod keys;
 pub mod language;
 pub mod ledger;
+pub mod limits;
 pub mod log_service;
 pub mod names;
 pub mod page;

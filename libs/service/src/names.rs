@@ -2,29 +2,19 @@
 //! A name that does not parse never reaches a service's state.
 
 use sunbid_domain::Refusal;
-use sunbid_proofs::LogId;
+use sunbid_proofs::{CommandId, LogId};
 use sunbid_terms::CreditCode;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 /// A new random name in `collection`. Random, so that names never count anything.
 pub fn fresh(collection: &str) -> String {
     format!("{collection}/{}", Uuid::new_v4())
 }
 
-/// A name that follows from `parts`: the same for a repeated request or cause, and telling nothing.
-pub fn derived(collection: &str, parts: &[&str]) -> String {
-    let mut text = Vec::new();
-    for part in parts {
-        text.extend((part.len() as u64).to_be_bytes());
-        text.extend(part.as_bytes());
-    }
-    let digest = sunbid_proofs::sha256(&[b"sunbid-name-v1\0", &text]);
-    let mut id = [0; 16];
-    id.copy_from_slice(&digest[..16]);
-    format!(
-        "{collection}/{}",
-        uuid::Builder::from_custom_bytes(id).into_uuid()
-    )
+/// A name that the same parts always give, so that a repeated request or cause finds what its first
+/// made. As random as what is among the parts.
+pub fn derived(parts: &[&[u8]]) -> Uuid {
+    Builder::from_random_bytes(*CommandId::of(parts).as_bytes()).into_uuid()
 }
 
 /// Checks `{collection}/{uuid}` in its canonical form.

@@ -23,6 +23,14 @@ pub enum Problem {
     StorageFull(String),
     /// Storage or another service is away for the moment.
     Unavailable(String),
+    /// A bound that keeps one caller from taking what others need; how long until it may be tried
+    /// again, if waiting helps.
+    TooMuch {
+        reason: &'static str,
+        zh: String,
+        en: String,
+        retry: Option<Duration>,
+    },
     /// The same request id came with other content.
     RequestReused,
     /// Who calls is not known.
@@ -62,6 +70,22 @@ impl Problem {
                     .set_retry_info(Some(Duration::from_secs(1)))
                     .set_localized_message(language.tag(), text);
                 Status::with_error_details(Code::Unavailable, text, details)
+            }
+            Self::TooMuch {
+                reason,
+                zh,
+                en,
+                retry,
+            } => {
+                let text = language.pick(&zh, &en);
+                let mut details = ErrorDetails::new();
+                details
+                    .set_error_info(reason, DOMAIN, std::collections::HashMap::new())
+                    .set_localized_message(language.tag(), text);
+                if retry.is_some() {
+                    details.set_retry_info(retry);
+                }
+                Status::with_error_details(Code::ResourceExhausted, text, details)
             }
             Self::RequestReused => {
                 let text = language.pick(

@@ -10,7 +10,7 @@ use sunbid_contracts::bid::v1::{
     BiddingReleased, DeadlineMoved,
 };
 use sunbid_contracts::tender::v1::Tender;
-use sunbid_domain::bid::{TenderBox, fault as judged, own_bid, tender_box};
+use sunbid_domain::bid::{TenderBox, fault as judged, tender_box};
 use sunbid_domain::opening::closing::{log_origin, sealed_entries};
 use sunbid_domain::opening::{ClosedBids, parallel};
 use sunbid_domain::{Aggregate, verdicts};
@@ -206,14 +206,9 @@ fn act<'a>(log: &Log, entry: &'a Entry, state: &Arc<TenderBox>) -> Result<Raw<'a
     }
     if let Some(submitted) = entry.read::<BidSubmitted>() {
         let bid = submitted.bid.unwrap_or_default();
-        let code = bid
-            .bidder
-            .strip_prefix("organizations/")
-            .unwrap_or_default();
-        let own = StreamId::of(&own_bid::stream_name(&bid.lot_id, code)) == entry.stream;
         let placed = u64::try_from(submitted.seq) == Ok(entry.seq)
             && bid.accept_time_us == entry.at.micros();
-        if !own || !placed || bid.tender != state.tender || state.lot(&bid.lot_id).is_none() {
+        if !placed || bid.tender != state.tender || state.lot(&bid.lot_id).is_none() {
             return Err(log.fault(
                 "BID_PLACE",
                 entry.seq,

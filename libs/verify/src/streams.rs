@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use sunbid_contracts::bid::v1::{
-    Bid, BidSubmitted, BiddingClosed, ClosingEntry, ClosingStatus, LotClosing,
+    Bid, BidSubmitted, BidWithdrawn, BiddingClosed, ClosingEntry, ClosingStatus, LotClosing,
 };
 use sunbid_contracts::tender::v1::Tender;
 use sunbid_domain::bid::TenderBox;
@@ -85,6 +85,7 @@ impl Streams {
             status: BTreeMap::new(),
             live: Vec::new(),
         };
+        check_owners(log, &by_stream)?;
         for of_bidder in by_stream.values() {
             streams.bidder(log, of_bidder, &listed)?;
         }
@@ -320,6 +321,41 @@ impl Streams {
             .map(|one| (one.entry, &*one.state))
             .collect()
     }
+}
+
+/// One bidder has one stream for a lot, as far as bodies show: the identifiers themselves say nothing
+/// about whose they are.
+fn check_owners(log: &Log, by_stream: &BTreeMap<StreamId, Vec<&Raw<'_>>>) -> Result<(), Fault> {
+    let mut streams: HashMap<(String, String), StreamId> = HashMap::new();
+    for (stream, of_bidder) in by_stream {
+        let mut owner: Option<(String, String)> = None;
+        for one in of_bidder {
+            let Some(whose) = whose(one.entry) else {
+                continue;
+            };
+            let apart = owner.as_ref().is_some_and(|owner| *owner != whose)
+                || *streams.entry(whose.clone()).or_insert(*stream) != *stream;
+            if apart {
+                return Err(log.fault(
+                    "BID_STREAM",
+                    one.entry.seq,
+                    "同一投标人在同一标段的投标不在同一个流中，或者流中有他人的投标。",
+                    "The bids of one bidder for one lot do not stand in a stream of their own.",
+                ));
+            }
+            owner = Some(whose);
+        }
+    }
+    Ok(())
+}
+
+/// Lot and bidder of a record whose body is disclosed.
+fn whose(entry: &Entry) -> Option<(String, String)> {
+    if let Some(submitted) = entry.read::<BidSubmitted>() {
+        return submitted.bid.map(|bid| (bid.lot_id, bid.bidder));
+    }
+    let withdrawn = entry.read::<BidWithdrawn>()?;
+    Some((withdrawn.lot_id, withdrawn.bidder))
 }
 
 fn closing_fault(log: &Log, en: &str) -> Fault {

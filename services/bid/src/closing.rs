@@ -14,13 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     NAME,
-    rpc::{Office, box_stream, off_thread},
+    rpc::{Office, box_stream},
     store,
 };
 
 const METHOD: &str = "CloseBidding";
 /// How often the clock is looked at: it may jump in a trial, so no sleep is planned by it.
 const LOOK: Duration = Duration::from_millis(50);
+/// Pause after a closing that failed.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How often the table of deadlines is read again, in looks: other processes may have written it.
 const RELOAD: u32 = 100;
 /// Boxes closed at a time; they share their commits.
@@ -109,13 +111,19 @@ pub async fn run(office: Arc<Office>, shutdown: CancellationToken) {
         }
         count = count.wrapping_add(1);
         let due = office.boxes.due(office.clock.now());
-        if due.is_empty() {
-            continue;
-        }
         let closings = due.into_iter().map(|tender| office.close_due(tender));
-        futures_util::stream::iter(closings)
-            .for_each_concurrent(AT_ONCE, |closing| closing)
+        let waiting = futures_util::stream::iter(closings)
+            .buffer_unordered(AT_ONCE)
+            .filter(|closed| std::future::ready(!closed))
+            .count()
             .await;
+        if waiting > 0 {
+            // Storage is away; another attempt at once would only fill the log.
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
     }
 }
 
@@ -130,15 +138,20 @@ impl Office {
         Ok(())
     }
 
-    async fn tidy(&self) -> Result<(), Problem> {
+    async fn tidy(self: &Arc<Self>) -> Result<(), Problem> {
         self.learn_schedule().await?;
-        self.remove_stale_uploads().await
+        self.sweep().await
     }
 
-    async fn close_due(&self, tender: String) {
+    /// Whether nothing is left to do for the tender.
+    async fn close_due(&self, tender: String) -> bool {
         let done = self.close(&tender).await;
-        if let Err(problem) = done.and(self.refresh(&tender).await) {
-            tracing::error!(%tender, ?problem, "a tender whose deadline has passed waits to be closed");
+        match done.and(self.refresh(&tender).await) {
+            Ok(_) => true,
+            Err(problem) => {
+                tracing::error!(%tender, ?problem, "a tender whose deadline has passed waits to be closed");
+                false
+            }
         }
     }
 
@@ -160,18 +173,6 @@ impl Office {
             // Someone else was first, or the deadline moved: nothing is left to do.
             Err(Problem::Refused(_)) => {}
             Err(problem) => return Err(problem),
-        }
-        Ok(())
-    }
-
-    /// Removes what was uploaded in part for tenders that take nothing further.
-    async fn remove_stale_uploads(&self) -> Result<(), Problem> {
-        for (key, file) in store::stale_uploads(self.journal.db()).await? {
-            let vault = self.vault.clone();
-            off_thread(move || vault.discard(&file))
-                .await?
-                .map_err(Problem::internal)?;
-            key.drop_incomplete(self.journal.db()).await?;
         }
         Ok(())
     }

@@ -4,16 +4,22 @@
 
 mod bidding;
 mod boxes;
+mod checks;
 mod closed;
 mod closing;
 mod follow;
 mod intake;
 mod own;
+mod payloads;
 mod receipt;
+mod receiving;
 mod rpc;
 mod store;
+mod streams;
+mod submission;
 mod submit;
 mod supplier;
+mod sweeping;
 mod upload;
 mod vault;
 mod withdraw;
@@ -49,7 +55,11 @@ pub async fn start_with(setting: Setting, free_space_floor: u64) -> Result<Start
     let journal = setting.journal(NAME, store::MIGRATIONS).await?;
     let vault = vault::Vault::open(&setting.data.join(NAME), free_space_floor)
         .map_err(|error| other(format!("the folder of sealed bids cannot be used: {error}")))?;
+    let streams = streams::BidStreams::open(journal.db())
+        .await
+        .map_err(|problem| other(format!("the database's secret cannot be read: {problem:?}")))?;
     let office = Arc::new(rpc::Office {
+        streams,
         clock: setting.clock.clone(),
         rules: setting.rules.clone(),
         peers: setting.peers.clone(),
@@ -59,7 +69,7 @@ pub async fn start_with(setting: Setting, free_space_floor: u64) -> Result<Start
         boxes: boxes::Boxes::default(),
         uploads: upload::Uploads::default(),
         closed: closed::ClosedLogs::default(),
-        checks: rpc::check_permits(),
+        checks: checks::Checks::default(),
         vault,
         journal: journal.clone(),
     });

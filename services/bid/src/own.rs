@@ -7,10 +7,10 @@ use sunbid_contracts::bid::v1::{
 };
 use sunbid_domain::{
     Refusal,
-    bid::{OwnBid, TenderBox, own_bid},
+    bid::{OwnBid, TenderBox},
     refusal::FieldCheck,
 };
-use sunbid_journal::{StreamId, Val};
+use sunbid_journal::Val;
 use sunbid_service::{Caller, Problem, ledger, names, page};
 
 use crate::{
@@ -91,7 +91,7 @@ impl Office {
         lot_id: &str,
     ) -> Result<OwnBid, Problem> {
         let code = names::check_organization(caller.organization(), "organization")?;
-        let stream = StreamId::of(&own_bid::stream_name(lot_id, code.as_str()));
+        let stream = self.streams.of(tender, lot_id, &code);
         ledger::read(&self.journal, log_of(tender), stream).await
     }
 

@@ -1,7 +1,7 @@
 //! gRPC in, a command or a question out, the answer back. Who may call an RPC at all was decided
 //! before; here and in the rooms beside it only the caller's own organisation is looked at.
 
-use std::{pin::Pin, sync::Arc, thread::available_parallelism};
+use std::{pin::Pin, sync::Arc};
 
 use futures_util::Stream;
 use sunbid_contracts::bid::v1::{
@@ -17,12 +17,11 @@ use sunbid_journal::{Journal, LogId, StreamId};
 use sunbid_rules::Engine;
 use sunbid_service::{Caller, Language, Peers, Problem, ledger, names, page::Pages};
 use sunbid_terms::Clock;
-use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    NAME, boxes::Boxes, closed::ClosedLogs, receipt::Receipts, supplier::Suppliers,
-    upload::Uploads, vault::Vault,
+    NAME, boxes::Boxes, checks::Checks, closed::ClosedLogs, receipt::Receipts, streams::BidStreams,
+    supplier::Suppliers, upload::Uploads, vault::Vault,
 };
 
 /// Everything the service works with.
@@ -35,16 +34,11 @@ pub struct Office {
     pub pages: Pages,
     pub suppliers: Suppliers,
     pub boxes: Boxes,
+    pub streams: BidStreams,
     pub uploads: Uploads,
     pub closed: ClosedLogs,
-    /// One permit for each proof or signature check that runs at a time.
-    pub checks: Semaphore,
+    pub checks: Checks,
     pub vault: Vault,
-}
-
-/// As many checks at a time as there are processors: more would only wait for each other.
-pub fn check_permits() -> Semaphore {
-    Semaphore::new(available_parallelism().map_or(1, usize::from))
 }
 
 /// The tender's bid log.

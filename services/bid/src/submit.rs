@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sunbid_certificates::supplier;
 use sunbid_contracts::{
-    bid::v1::{Bid, BidState, SubmitBidRequest, SubmitBidResponse},
+    bid::v1::{EnvelopePart, SubmitBidRequest, SubmitBidResponse},
     common::v1::Verdict,
     deposit::v1::CheckDepositRequest,
 };
@@ -14,23 +14,21 @@ use sunbid_domain::{
     Refusal,
     bid::{
         Claim, Envelopes, Fault, OwnBid, Shut, TenderBox, check_envelopes, check_payload, desk,
-        fault, fault::Duty, own_bid, refuse_late, refuse_submission,
+        fault, fault::Duty, refuse_late, refuse_submission,
     },
     refusal::FieldCheck,
     verdicts,
 };
-use sunbid_journal::{StreamId, Val, View};
-use sunbid_rules::Engine;
-use sunbid_service::{Caller, Decided, Problem, Step, ledger, names};
+use sunbid_service::{Caller, Problem, Step, ledger, names};
 use sunbid_terms::CreditCode;
 use uuid::Uuid;
 
 use crate::{
     NAME,
-    closing::{close_in, due_first, is_due_first, is_log_closed},
-    receipt::Act,
-    rpc::{Office, box_stream, off_thread},
+    closing::{is_due_first, is_log_closed},
+    rpc::{Office, box_stream, log_of, off_thread},
     store::{self, UploadKey},
+    submission::Order,
     supplier::Signed,
     upload::unknown_lot,
 };
@@ -39,19 +37,6 @@ const METHOD: &str = "sunbid.bid.v1.BidService/SubmitBid";
 
 /// Largest payload that travels with a submission, bytes.
 const LARGEST_INLINE: usize = 64 * 1024;
-
-/// A submission on its way to the journal.
-struct Order {
-    rules: Arc<Engine>,
-    request: SubmitBidRequest,
-    bidder: String,
-    stream: StreamId,
-    /// Fresh name of the bid.
-    name: String,
-    checked: Result<(Envelopes, Vec<Verdict>), Refusal>,
-    /// Record of the last withdrawal that the deposit's answer knew of.
-    withdrawn: Option<i64>,
-}
 
 impl Office {
     /// Takes a bid or refuses it.
@@ -88,15 +73,18 @@ impl Office {
             )
             .into());
         }
-        let stream = StreamId::of(&own_bid::stream_name(&request.lot_id, code.as_str()));
+        let stream = self.streams.of(&request.tender, &request.lot_id, &code);
         let request = Arc::new(request);
-        let before: OwnBid =
-            ledger::read(&self.journal, crate::rpc::log_of(&request.tender), stream).await?;
+        let before: OwnBid = ledger::read(&self.journal, log_of(&request.tender), stream).await?;
         let withdrawn = before.withdrawals.last().map(|withdrawal| withdrawal.seq);
-        let checked = self
-            .clone()
-            .check(caller, &code, tender_box, request.clone(), withdrawn)
-            .await?;
+        let checked = match before.check_room() {
+            Ok(()) => {
+                self.clone()
+                    .check(caller, &code, tender_box, request.clone(), withdrawn)
+                    .await?
+            }
+            Err(full) => Err(full),
+        };
         let order = Arc::new(Order {
             rules: self.rules.clone(),
             bidder: caller.organization().to_owned(),
@@ -213,7 +201,7 @@ impl Office {
     ) -> Result<Result<Envelopes, Vec<Fault>>, Problem> {
         let (tender_box, request, code) = (tender_box.clone(), request.clone(), code.clone());
         let office = self.clone();
-        let _permit = self.checks.acquire().await.map_err(Problem::internal)?;
+        let _permit = self.checks.permit(&format!("organizations/{code}")).await?;
         off_thread(move || {
             let claim = Claim {
                 lot_id: &request.lot_id,
@@ -254,16 +242,7 @@ impl Office {
             if inline(request, at).is_some() {
                 continue;
             }
-            let key = UploadKey {
-                organization: caller.organization().to_owned(),
-                tender: request.tender.clone(),
-                lot_id: request.lot_id.clone(),
-                root: part
-                    .payload_root
-                    .as_slice()
-                    .try_into()
-                    .map_err(Problem::internal)?,
-            };
+            let key = uploaded(caller.organization(), request, part)?;
             if !self
                 .is_uploaded(&key, store::unsigned(part.payload_bytes))
                 .await?
@@ -309,110 +288,26 @@ impl Office {
     }
 }
 
-impl Order {
-    /// Inside the transaction. `whole` says that every state of the log is in the view, so that a
-    /// box whose deadline has come can be closed.
-    fn decide(&self, view: &View<'_>, whole: bool) -> Result<Decided<SubmitBidResponse>, Problem> {
-        let tender_box: TenderBox = ledger::load(view, box_stream())?;
-        let late = || {
-            let facts = fault::submission_facts(&tender_box, &self.bidder, view.now, None);
-            refuse_late(&self.rules, &tender_box, &facts)
-        };
-        match tender_box.gate(view.now) {
-            Ok(()) => {}
-            Err(Shut::Due) if whole => return Ok(close_in(view, Decided::new())?.refuse(late())),
-            Err(Shut::Due) => return Err(due_first()),
-            Err(Shut::Closed) => return Err(late().into()),
-            Err(shut) => return Err(desk::shut_for_suppliers(&tender_box, shut).into()),
-        }
-        let (envelopes, said) = self.checked.clone()?;
-        let own: OwnBid = ledger::load(view, self.stream)?;
-        // A withdrawal since the deposit was asked after gave the deposit back.
-        if own.withdrawals.last().map(|withdrawal| withdrawal.seq) != self.withdrawn {
-            return Err(Refusal::state(
-                "BID_CHANGED",
-                "贵单位的投标刚被撤回，请重新提交。",
-                "Your bid was withdrawn meanwhile; submit again.",
-            )
-            .into());
-        }
-        let place = desk::Place {
-            now: view.now,
-            seq: view.head.map_or(0, |head| store::signed(head.size)),
-        };
-        let submitted = desk::submit(
-            &tender_box,
-            &own,
-            self.bid(&envelopes),
-            envelopes.not_before,
-            place,
-        )
-        .map_err(|fault| self.refuse(&tender_box, view, fault))?;
-        let mut decided = Decided::new()
-            .event(self.stream, &submitted)
-            .verdicts(said.clone())
-            .fold::<OwnBid>(view, self.stream)?;
-        if own.submissions.is_empty() {
-            let row = [&self.bidder, &self.request.tender, &self.request.lot_id];
-            decided = decided.write(
-                store::ADD_OWN_BID,
-                row.map(|text| Val::Text(text.clone())).to_vec(),
-            );
-        }
-        for (at, part) in envelopes.parts.iter().enumerate() {
-            if let Some(payload) = inline(&self.request, at) {
-                let row = vec![
-                    Val::Blob(part.payload_root.clone()),
-                    Val::Blob(payload.to_vec()),
-                ];
-                decided = decided.write(store::ADD_SMALL_PAYLOAD, row);
-            }
-        }
-        let bid = submitted.bid.unwrap_or_default();
-        Ok(decided.reply(move |entries| {
-            let act = Act {
-                tender: &bid.tender,
-                lot_id: &bid.lot_id,
-                bundle: &bid.bundle,
-                revision: bid.revision,
-                withdrawal: false,
-            };
-            SubmitBidResponse {
-                receipt: entries.first().map(|entry| act.receipt(entry)),
-                bid: Some(bid),
-                verdicts: said,
-            }
-        }))
-    }
-
-    fn bid(&self, envelopes: &Envelopes) -> Bid {
-        Bid {
-            name: self.name.clone(),
-            tender: self.request.tender.clone(),
-            lot_id: self.request.lot_id.clone(),
-            bidder: self.bidder.clone(),
-            revision: self.request.revision,
-            bundle: envelopes.bundle.to_vec(),
-            parts: envelopes.parts.clone(),
-            certificate: self.request.certificate.clone(),
-            intermediates: self.request.intermediates.clone(),
-            signature: self.request.signature.clone(),
-            state: BidState::Submitted as i32,
-            accept_time_us: 0,
-        }
-    }
-
-    fn refuse(&self, tender_box: &TenderBox, view: &View<'_>, fault: Fault) -> Refusal {
-        let facts = fault::submission_facts(tender_box, &self.bidder, view.now, None);
-        match fault::scope(tender_box, view.now) {
-            Ok(scope) => refuse_submission(&self.rules, &scope, &facts, &[fault]),
-            Err(refusal) => refusal,
-        }
-    }
+/// Where the bidder's payload for a part was sent ahead.
+pub fn uploaded(
+    bidder: &str,
+    request: &SubmitBidRequest,
+    part: &EnvelopePart,
+) -> Result<UploadKey, Problem> {
+    Ok(UploadKey {
+        organization: bidder.to_owned(),
+        tender: request.tender.clone(),
+        lot_id: request.lot_id.clone(),
+        root: part
+            .payload_root
+            .as_slice()
+            .try_into()
+            .map_err(Problem::internal)?,
+    })
 }
 
 /// The payload that came with the submission for the part at `at`.
-fn inline(request: &SubmitBidRequest, at: usize) -> Option<&[u8]> {
+pub fn inline(request: &SubmitBidRequest, at: usize) -> Option<&[u8]> {
     request
         .inline_payloads
         .get(at)
@@ -473,12 +368,12 @@ fn check_form(request: &SubmitBidRequest) -> Result<(), Refusal> {
 }
 
 fn no_deposit(said: Vec<Verdict>) -> Refusal {
-    match ledger::allowed(said) {
-        Err(refusal) => refusal,
-        Ok(_) => Refusal::state(
-            "DEPOSIT_MISSING",
-            "该标段的投标保证金尚未有效缴纳。",
-            "The deposit for this lot does not stand.",
-        ),
+    if verdicts::refuse(&said) {
+        return Refusal::Rules(said);
     }
+    Refusal::state(
+        "DEPOSIT_MISSING",
+        "该标段的投标保证金尚未有效缴纳。",
+        "The deposit for this lot does not stand.",
+    )
 }

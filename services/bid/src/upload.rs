@@ -5,6 +5,7 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use sunbid_contracts::bid::v1::{
@@ -18,22 +19,24 @@ use sunbid_domain::{
 };
 use sunbid_sealing::padded_of_sealed;
 use sunbid_service::{Caller, Problem, names};
+use sunbid_terms::Instant;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 use crate::{
-    intake::{FULL, Intake},
+    receiving::{Turn, take_stream},
     rpc::{Office, off_thread},
-    store::{UploadKey, UploadRow, unsigned},
+    store::{UploadKey, UploadRow, signed, unsigned},
+    sweeping::{KEPT_SECONDS, SURE_SECONDS},
     vault::Vault,
 };
 
-/// Streams that one organisation may have open at a time.
-const MOST_AT_ONCE: usize = 4;
-/// Largest chunk message, bytes.
-const LARGEST_CHUNK: usize = 1024 * 1024;
-/// Bytes between two commits of the offset.
-const COMMIT_EVERY: u64 = 8 * 1024 * 1024;
+/// Bytes that one organisation may have uploaded for one lot without submitting them, in bids whose
+/// every part is as large as the tender takes it: the one at work, and some that went wrong.
+const OPEN_BIDS: u64 = 4;
+/// The same in files, for each part of a bid: small files cost more than their bytes.
+const OPEN_FILES_PER_PART: usize = 16;
+
 /// Complete uploads remembered at most.
 const MOST_REMEMBERED: usize = 65_536;
 
@@ -42,48 +45,45 @@ const MOST_REMEMBERED: usize = 65_536;
 pub struct Uploads {
     // Locked for the length of a look-up.
     inner: Mutex<Inner>,
+    // Held while an upload is counted and begun, so that two do not pass the quota together.
+    beginning: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
-    under_way: HashSet<UploadKey>,
-    streams: HashMap<String, usize>,
-    complete: HashMap<UploadKey, u64>,
+pub struct Inner {
+    pub under_way: HashSet<UploadKey>,
+    pub streams: HashMap<String, usize>,
+    complete: HashMap<UploadKey, Whole>,
 }
 
-/// The right to write one upload; given back when dropped.
-struct Turn {
-    office: Arc<Office>,
-    key: UploadKey,
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut inner = self.office.uploads.lock();
-        inner.under_way.remove(&self.key);
-        if let Some(count) = inner.streams.get_mut(&self.key.organization) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                inner.streams.remove(&self.key.organization);
-            }
-        }
-    }
+/// A whole upload as it was last looked up.
+#[derive(Clone, Copy, Debug)]
+struct Whole {
+    bytes: u64,
+    /// Before this it is certainly not removed, microseconds.
+    stays_until: i64,
 }
 
 impl Uploads {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+    pub fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn finished(&self, key: UploadKey, bytes: u64) {
+    /// Notes that an upload is whole and when it last moved.
+    pub fn finished(&self, key: UploadKey, bytes: u64, touched: Instant) {
+        self.know(key, bytes, touched.plus_seconds(SURE_SECONDS).micros());
+    }
+
+    fn know(&self, key: UploadKey, bytes: u64, stays_until: i64) {
         let mut inner = self.lock();
         if inner.complete.len() >= MOST_REMEMBERED {
             inner.complete.clear();
         }
-        inner.complete.insert(key, bytes);
+        inner.complete.insert(key, Whole { bytes, stays_until });
     }
 
-    fn begun(&self, key: &UploadKey) {
+    /// Notes that an upload begins again or is gone.
+    pub fn forget(&self, key: &UploadKey) {
         self.lock().complete.remove(key);
     }
 }
@@ -122,7 +122,7 @@ impl Office {
         let row = self.place_of(&turn.key, payload_bytes).await?;
         if row.complete {
             return Ok(UploadPartResponse {
-                committed_bytes: header.payload_bytes,
+                committed_bytes: signed(row.payload_bytes),
                 complete: true,
             });
         }
@@ -159,24 +159,42 @@ impl Office {
         let row = key.find(self.journal.db()).await?;
         Ok(
             row.map_or_else(GetUploadResponse::default, |row| GetUploadResponse {
-                committed_bytes: crate::store::signed(row.committed_bytes),
+                committed_bytes: signed(row.committed_bytes),
                 complete: row.complete,
             }),
         )
     }
 
-    /// Whether the payload was uploaded whole, with just this many bytes.
+    /// Whether the payload was uploaded whole, with just this many bytes. If so, it stays for longer
+    /// than any submission takes.
     pub async fn is_uploaded(&self, key: &UploadKey, bytes: u64) -> Result<bool, Problem> {
-        if self.uploads.lock().complete.get(key) == Some(&bytes) {
+        let now = self.clock.now();
+        if let Some(whole) = self.uploads.lock().complete.get(key)
+            && whole.bytes == bytes
+            && now.micros() < whole.stays_until
+        {
             return Ok(true);
         }
-        let Some(row) = key.find(self.journal.db()).await? else {
+        let db = self.journal.db();
+        let Some(row) = key.find(db).await? else {
             return Ok(false);
         };
-        if row.complete {
-            self.uploads.finished(key.clone(), row.payload_bytes);
+        if !row.complete || row.payload_bytes != bytes {
+            return Ok(false);
         }
-        Ok(row.complete && row.payload_bytes == bytes)
+        if row.claimed {
+            self.uploads.know(key.clone(), bytes, i64::MAX);
+            return Ok(true);
+        }
+        let mut touched = row.touched;
+        if now >= touched.plus_seconds(SURE_SECONDS) {
+            if !key.touch(db, now).await? {
+                return Ok(false);
+            }
+            touched = now;
+        }
+        self.uploads.finished(key.clone(), bytes, touched);
+        Ok(true)
     }
 
     async fn check_header(
@@ -233,7 +251,7 @@ impl Office {
     async fn place_of(&self, key: &UploadKey, payload_bytes: u64) -> Result<UploadRow, Problem> {
         let db = self.journal.db();
         if let Some(row) = key.find(db).await?
-            && row.payload_bytes == payload_bytes
+            && (row.payload_bytes == payload_bytes || row.claimed)
         {
             let path = if row.complete {
                 self.vault.sealed(&key.root)
@@ -256,91 +274,49 @@ impl Office {
                 "an uploaded file is gone; its upload begins again"
             );
         }
-        self.uploads.begun(key);
-        key.begin(db, payload_bytes, &Vault::fresh_name()).await?;
+        self.uploads.forget(key);
+        let _one_at_a_time = self.uploads.beginning.lock().await;
+        self.check_quota(key, payload_bytes).await?;
+        key.begin(db, payload_bytes, &Vault::fresh_name(), self.clock.now())
+            .await?;
         key.find(db)
             .await?
             .ok_or_else(|| Problem::internal("an upload that began is not there"))
     }
 }
 
-impl Turn {
-    fn take(office: Arc<Office>, key: UploadKey) -> Result<Self, Refusal> {
-        {
-            let mut inner = office.uploads.lock();
-            if inner.under_way.contains(&key) {
-                return Err(Refusal::state(
-                    "UPLOAD_UNDER_WAY",
-                    "该文件正在另一连接中上传，请待其结束后继续。",
-                    "This payload is being sent on another connection; continue when that ends.",
-                ));
-            }
-            let count = inner.streams.entry(key.organization.clone()).or_default();
-            if *count >= MOST_AT_ONCE {
-                return Err(Refusal::state(
-                    "UPLOADS_TOO_MANY",
-                    format!("每家单位最多同时上传{MOST_AT_ONCE}个文件。"),
-                    format!("An organisation sends at most {MOST_AT_ONCE} payloads at a time."),
-                ));
-            }
-            *count += 1;
-            inner.under_way.insert(key.clone());
-        }
-        Ok(Self { office, key })
-    }
-
-    /// Syncs the file and then commits the offset, in this order.
-    async fn commit(&self, mut intake: Box<Intake>) -> Result<Box<Intake>, Problem> {
-        let before = intake.synced();
-        let intake = off_thread(move || intake.sync().map(|()| intake))
-            .await?
-            .map_err(storage)?;
-        if intake.synced() > before {
-            self.key
-                .advance(self.office.journal.db(), intake.synced(), false)
-                .await?;
-        }
-        Ok(intake)
-    }
-
-    async fn check_space(&self, wanted: u64) -> Result<(), Problem> {
-        let vault = self.office.vault.clone();
-        off_thread(move || vault.check_space(wanted))
-            .await?
-            .map_err(storage)?
-            .map_err(Problem::StorageFull)
-    }
-
-    /// Moves the whole file to its place, if it has the root it was announced with.
-    async fn finish(&self, intake: Box<Intake>, file: &str) -> Result<(), Problem> {
-        let (office, root) = (&self.office, self.key.root);
-        let bytes = intake.written();
-        let right = intake.root() == root;
-        let (vault, file) = (office.vault.clone(), file.to_owned());
-        off_thread(move || {
-            let mut intake = intake;
-            if right {
-                intake.sync().and_then(|()| vault.admit(&file, &root))
-            } else {
-                vault.discard(&file)
-            }
-        })
-        .await?
-        .map_err(storage)?;
-        if !right {
-            self.key
-                .begin(office.journal.db(), bytes, &Vault::fresh_name())
-                .await?;
-            return Err(office.wrong_root(&self.key).await?.into());
-        }
-        self.key.advance(office.journal.db(), bytes, true).await?;
-        office.uploads.finished(self.key.clone(), bytes);
-        Ok(())
-    }
-}
-
 impl Office {
-    async fn wrong_root(&self, key: &UploadKey) -> Result<Refusal, Problem> {
+    /// Refuses an upload where the organisation's uploads for the lot that no submission claimed would
+    /// be more than several whole bids.
+    async fn check_quota(&self, key: &UploadKey, payload_bytes: u64) -> Result<(), Problem> {
+        let tender_box = self.tender_box(&key.tender).await?;
+        let others = key.others_open(self.journal.db()).await?;
+        let bytes = others.iter().map(|(bytes, _)| *bytes);
+        let bytes = bytes.fold(payload_bytes, u64::saturating_add);
+        let most_bytes = unsigned(tender_box.largest_bid()).saturating_mul(OPEN_BIDS);
+        let most_files = tender_box.parts.len().saturating_mul(OPEN_FILES_PER_PART);
+        if bytes <= most_bytes && others.len() < most_files {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let next = others.iter().map(|(_, touched)| *touched).min();
+        let next = next.unwrap_or(now).plus_seconds(KEPT_SECONDS);
+        let wait = unsigned(next.micros().saturating_sub(now.micros()));
+        let files = others.len() + 1;
+        Err(Problem::TooMuch {
+            reason: "UPLOAD_QUOTA",
+            zh: format!(
+                "贵单位在本标段已上传而未用于投标的文件将达{files}个、{bytes}字节，上限为{most_files}个、{most_bytes}字节。请用已上传的文件提交投标；未用于投标的文件最早将于{next}删除。"
+            ),
+            en: format!(
+                "Your uploads for this lot that no bid uses would come to {files} files and {bytes} bytes; the limits are {most_files} and {most_bytes}. Submit a bid with what is uploaded; the oldest of the unused goes at {next}."
+            ),
+            retry: Some(Duration::from_micros(wait)),
+        })
+    }
+
+    /// The bytes that came do not have the root they were announced with (E7).
+    pub async fn wrong_root(&self, key: &UploadKey) -> Result<Refusal, Problem> {
         let tender_box = self.tender_box(&key.tender).await?;
         let now = self.clock.now();
         let fault = Fault::new(
@@ -354,79 +330,6 @@ impl Office {
         let scope = fault::scope(&tender_box, now)?;
         Ok(refuse_submission(&self.rules, &scope, &facts, &[fault]))
     }
-}
-
-async fn take_stream<S>(
-    turn: &Turn,
-    row: &UploadRow,
-    payload_bytes: u64,
-    mut stream: S,
-) -> Result<UploadPartResponse, Problem>
-where
-    S: Stream<Item = Result<UploadPartRequest, Status>> + Send + Unpin,
-{
-    turn.check_space(payload_bytes.saturating_sub(row.committed_bytes))
-        .await?;
-    let (path, committed) = (turn.office.vault.incoming(&row.file), row.committed_bytes);
-    let resumed = off_thread(move || Intake::resume(&path, committed))
-        .await?
-        .map_err(storage)?;
-    let mut intake = Box::new(resumed.ok_or_else(|| {
-        Problem::internal("an incoming file is shorter than its committed offset")
-    })?);
-    let mut waiting: Vec<u8> = Vec::new();
-    let mut ended: Result<(), Problem> = Ok(());
-    while let Some(message) = stream.next().await {
-        let chunk = match message.map(|message| message.step) {
-            Ok(Some(Step::Chunk(chunk))) if chunk.len() <= LARGEST_CHUNK => chunk,
-            Ok(_) => {
-                ended = Err(not_a_chunk().into());
-                break;
-            }
-            Err(status) => {
-                ended = Err(status.into());
-                break;
-            }
-        };
-        let held = intake.written().saturating_add(waiting.len() as u64);
-        if held.saturating_add(chunk.len() as u64) > payload_bytes {
-            ended = Err(too_much(payload_bytes).into());
-            break;
-        }
-        waiting.extend_from_slice(&chunk);
-        while waiting.len() >= FULL
-            || (!waiting.is_empty()
-                && intake.written().saturating_add(waiting.len() as u64) == payload_bytes)
-        {
-            let rest = waiting.split_off(waiting.len().min(FULL));
-            let next = std::mem::replace(&mut waiting, rest);
-            intake = off_thread(move || intake.take(&next).map(|()| intake))
-                .await?
-                .map_err(storage)?;
-        }
-        if intake.written() - intake.synced() >= COMMIT_EVERY && intake.written() < payload_bytes {
-            intake = turn.commit(intake).await?;
-            turn.check_space(payload_bytes - intake.written()).await?;
-        }
-    }
-    if ended.is_ok() && intake.written() == payload_bytes {
-        turn.finish(intake, &row.file).await?;
-        return Ok(UploadPartResponse {
-            committed_bytes: crate::store::signed(payload_bytes),
-            complete: true,
-        });
-    }
-    // Whole chunks that came stay. The last one, if it is short, waits for a stream that ends well.
-    let committed = if intake.written() < payload_bytes {
-        turn.commit(intake).await?.synced()
-    } else {
-        intake.synced()
-    };
-    ended?;
-    Ok(UploadPartResponse {
-        committed_bytes: crate::store::signed(committed),
-        complete: false,
-    })
 }
 
 /// The upload that a caller means.
@@ -455,30 +358,4 @@ pub fn unknown_lot(lot_id: &str) -> Refusal {
         format!("本项目没有标段{lot_id}。"),
         format!("names no lot of this tender: {lot_id}."),
     )
-}
-
-fn not_a_chunk() -> Refusal {
-    Refusal::field(
-        "chunk",
-        format!("上传说明之后只能是数据块，每块不超过{LARGEST_CHUNK}字节。"),
-        format!("only chunks of at most {LARGEST_CHUNK} bytes may follow the header."),
-    )
-}
-
-fn too_much(payload_bytes: u64) -> Refusal {
-    Refusal::field(
-        "chunk",
-        format!("（E7）数据超过所报的{payload_bytes}字节。"),
-        format!("(E7) more bytes came than the {payload_bytes} announced."),
-    )
-}
-
-/// A full disk is told as such; everything else is the operator's business.
-fn storage(error: io::Error) -> Problem {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Problem::StorageFull(error.to_string())
-        }
-        _ => Problem::internal(error),
-    }
 }

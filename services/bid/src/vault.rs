@@ -70,6 +70,14 @@ impl Vault {
         }
     }
 
+    /// Removes a whole payload; one that is gone already is fine.
+    pub fn remove(&self, root: &[u8; 32]) -> io::Result<()> {
+        match fs::remove_file(self.sealed(root)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses where `wanted` more bytes would eat into the floor; says how much is free.
     pub fn check_space(&self, wanted: u64) -> io::Result<Result<(), String>> {
         let disk = rustix::fs::statvfs(&self.incoming)?;
@@ -107,6 +115,9 @@ mod tests {
         );
         assert!(!vault.incoming(&name).exists());
         vault.discard(&name).unwrap();
+        vault.remove(&root).unwrap();
+        assert!(!vault.sealed(&root).exists());
+        vault.remove(&root).unwrap();
     }
 
     #[test]

@@ -6,7 +6,7 @@ use sunbid_certificates::supplier;
 use sunbid_contracts::bid::v1::{BidWithdrawn, WithdrawBidRequest, WithdrawBidResponse};
 use sunbid_domain::{
     Refusal,
-    bid::{OwnBid, Shut, TenderBox, desk, fault, own_bid, refuse_late_withdrawal},
+    bid::{OwnBid, Shut, TenderBox, desk, fault, refuse_late_withdrawal},
     refusal::FieldCheck,
 };
 use sunbid_journal::{StreamId, View};
@@ -62,7 +62,7 @@ impl Office {
         if tender_box.lot(&request.lot_id).is_none() {
             return Err(unknown_lot(&request.lot_id).into());
         }
-        let stream = StreamId::of(&own_bid::stream_name(&request.lot_id, code.as_str()));
+        let stream = self.streams.of(&request.tender, &request.lot_id, &code);
         let request = Arc::new(request);
         let checked = self
             .clone()
@@ -116,7 +116,7 @@ impl Office {
             return Ok(Err(desk::nothing_to_withdraw()));
         };
         let (bundle, office, tender_box) = (live.bundle.clone(), self.clone(), tender_box.clone());
-        let _permit = self.checks.acquire().await.map_err(Problem::internal)?;
+        let _permit = self.checks.permit(&live.bidder).await?;
         off_thread(move || {
             let message = supplier::withdrawal(&request.certificate, &bundle);
             let signed = Signed {

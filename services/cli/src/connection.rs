@@ -2,7 +2,6 @@
 //! and whose token is renewed before it ends.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -233,12 +232,4 @@ impl Connection {
 /// A new request id: sent again with the same content, a command is carried out once.
 pub fn request_id() -> String {
     uuid::Uuid::new_v4().to_string()
-}
-
-/// Metadata of a status in a form for `--json`.
-pub fn status_fields(status: &Status) -> HashMap<&'static str, String> {
-    HashMap::from([
-        ("code", format!("{:?}", status.code())),
-        ("message", status.message().to_owned()),
-    ])
 }

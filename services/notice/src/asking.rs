@@ -15,7 +15,7 @@ use sunbid_service::{Caller, Decided, Problem, Step, ledger, names, page};
 
 use crate::{
     NAME, reading,
-    service::{Notices, asker_stream, derived, questions_scope},
+    service::{Notices, asker_stream, questions_scope},
     store,
 };
 
@@ -32,7 +32,7 @@ impl Notices {
             caller.subject().as_bytes(),
             id.as_bytes(),
         ];
-        let name = format!("{}/questions/{}", request.tender, derived(&parts));
+        let name = format!("{}/questions/{}", request.tender, names::derived(&parts));
         let step = Step::of_caller(
             NAME,
             &questions_scope(&request.tender),

@@ -10,13 +10,13 @@ use sunbid_contracts::{
     tender::v1::{TenderResumed, TenderSuspended, TenderTerminated},
 };
 use sunbid_domain::notice::{Board, follow_up};
-use sunbid_service::{Decided, FollowedEntry, Problem, Step, follow::Follower, ledger};
+use sunbid_service::{Decided, FollowedEntry, Problem, Step, follow::Follower, ledger, names};
 use sunbid_terms::Instant;
 use tokio::task::JoinSet;
 
 use crate::{
     NAME,
-    service::{Notices, board_stream, derived},
+    service::{Notices, board_stream},
     store,
 };
 
@@ -125,7 +125,10 @@ impl Notices {
         if self.board(&entry.scope).await?.tender.is_none() {
             return Ok(());
         }
-        let name = format!("notices/{}", derived(&[b"follow-up", &entry.cause()]));
+        let name = format!(
+            "notices/{}",
+            names::derived(&[b"follow-up", &entry.cause()])
+        );
         let head = entry.head.clone();
         let step = Step::of_cause(
             NAME,

@@ -6,6 +6,7 @@ mod asking;
 mod follow;
 mod publishing;
 mod reading;
+mod reserving;
 mod rpc;
 mod service;
 mod store;
@@ -24,11 +25,18 @@ pub const NAME: &str = "notice";
 /// Largest request or answer: a page of notices with their tenders.
 const LARGEST_MESSAGE: usize = 16 * 1024 * 1024;
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: NAME,
-    sql: include_str!("../../../migrations/notice/0001_notice.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: NAME,
+        sql: include_str!("../../../migrations/notice/0001_notice.sql"),
+    },
+    Migration {
+        version: 2,
+        name: NAME,
+        sql: include_str!("../../../migrations/notice/0002_reservation.sql"),
+    },
+];
 
 /// Starts the service.
 pub async fn start(setting: Setting) -> Result<Started, StartError> {

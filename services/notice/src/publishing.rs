@@ -2,7 +2,6 @@
 //! decide inside the transaction, at the time the record will carry.
 
 use sunbid_contracts::{
-    bid::v1::MoveDeadlineRequest,
     notice::v1::{
         ClarificationPublished, IntentPublished, PublishClarificationRequest,
         PublishClarificationResponse, PublishIntentRequest, PublishIntentResponse,
@@ -26,8 +25,8 @@ use sunbid_service::{
 };
 
 use crate::{
-    NAME,
-    service::{Notices, board_stream, derived, intent_stream},
+    NAME, reserving,
+    service::{Notices, board_stream, intent_stream},
     store,
 };
 
@@ -40,7 +39,7 @@ fn notice_name(caller: &Caller, method: &str, request_id: &str) -> Result<String
         caller.subject().as_bytes(),
         id.as_bytes(),
     ];
-    Ok(format!("notices/{}", derived(&parts)))
+    Ok(format!("notices/{}", names::derived(&parts)))
 }
 
 impl Notices {
@@ -50,7 +49,10 @@ impl Notices {
         request: PublishIntentRequest,
     ) -> Result<PublishIntentResponse, Problem> {
         let notice = notice_name(&caller, "PublishIntent", &request.request_id)?;
-        let name = format!("intents/{}", derived(&[b"intent", notice.as_bytes()]));
+        let name = format!(
+            "intents/{}",
+            names::derived(&[b"intent", notice.as_bytes()])
+        );
         let step = Step::of_caller(
             NAME,
             &name,
@@ -165,20 +167,27 @@ impl Notices {
         )?;
         let mut request = request;
         // What was published before is only answered again.
+        let mut reserved = None;
         if store::notice(self.journal.db(), &name).await?.is_none() {
-            request.new_deadline_us = self.move_deadline(&caller, &request, &name).await?;
+            (request.new_deadline_us, reserved) =
+                self.move_deadline(&caller, &request, &name).await?;
         }
         let rules = self.rules.clone();
         let step = step.reading(&[board_stream()]);
         let done: Done<PublishClarificationResponse> =
             ledger::commit(&self.journal, step, move |view| {
                 let board: Board = ledger::load(view, board_stream())?;
+                // Another clarification may have the deadline since.
+                if reserved.is_some_and(|until| view.now >= until) {
+                    return Err(reserving::under_way().into());
+                }
                 let asked = clarify(caller.organization(), &request);
                 let made = board::clarify(&board, asked, &name, &rules, view.now)?;
                 let event = ClarificationPublished {
                     notice: Some(made.notice.clone()),
                 };
                 Ok(Decided::new()
+                    .also(store::release(&request.tender, &made.notice.name))
                     .event(board_stream(), &event)
                     .verdicts(made.verdicts.clone())
                     .fold::<Board>(view, board_stream())?
@@ -207,45 +216,6 @@ impl Notices {
         Ok(done.reply)
     }
 
-    /// Moves the deadline of bidding if the clarification does; gives the deadline it is to carry.
-    async fn move_deadline(
-        &self,
-        caller: &Caller,
-        request: &PublishClarificationRequest,
-        name: &str,
-    ) -> Result<i64, Problem> {
-        let board = self.board(&request.tender).await?;
-        if !request.question.is_empty()
-            && board
-                .tender
-                .as_ref()
-                .is_some_and(|t| caller.acts_for(&t.purchaser).is_ok())
-            && store::asker(self.journal.db(), &request.question)
-                .await?
-                .is_none()
-        {
-            return Err(Refusal::NotFound {
-                what: request.question.clone(),
-            }
-            .into());
-        }
-        let asked = clarify(caller.organization(), request);
-        let made = board::clarify(&board, asked, name, &self.rules, self.clock.now())?;
-        let deadline = made.notice.deadline_us;
-        if deadline != board.deadline().micros() {
-            // The deadline is part of the id: a repeat on a later day may have to ask for another.
-            let id = derived(&[b"move", name.as_bytes(), &deadline.to_be_bytes()]);
-            let asked = MoveDeadlineRequest {
-                request_id: id.to_string(),
-                tender: request.tender.clone(),
-                new_deadline_us: deadline,
-                cause: name.to_owned(),
-            };
-            self.peers.bid().move_deadline(asked).await?;
-        }
-        Ok(deadline)
-    }
-
     async fn registered_name(&self, organization: &str) -> Result<String, Problem> {
         let request = GetOrganizationRequest {
             name: organization.to_owned(),
@@ -260,7 +230,7 @@ impl Notices {
     }
 }
 
-fn clarify<'a>(purchaser: &'a str, request: &'a PublishClarificationRequest) -> Clarify<'a> {
+pub fn clarify<'a>(purchaser: &'a str, request: &'a PublishClarificationRequest) -> Clarify<'a> {
     Clarify {
         purchaser,
         text: &request.text,

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use sunbid_domain::notice::{Board, IntentState};
 use sunbid_journal::{Journal, StreamId};
-use sunbid_proofs::CommandId;
 use sunbid_rules::Engine;
 use sunbid_service::{Peers, Problem, ledger, names, page::Pages};
 use sunbid_terms::Clock;
 use tokio_util::sync::CancellationToken;
-use uuid::{Builder, Uuid};
 
 use crate::NAME;
 
@@ -42,12 +40,6 @@ pub fn asker_stream(asker: &str) -> StreamId {
 /// everybody may have one day: these tell who asked.
 pub fn questions_scope(tender: &str) -> String {
     format!("{tender}/questions")
-}
-
-/// A name that the same parts always give, so that a repeated request finds what its first made.
-/// As random as what is among the parts.
-pub fn derived(parts: &[&[u8]]) -> Uuid {
-    Builder::from_random_bytes(*CommandId::of(parts).as_bytes()).into_uuid()
 }
 
 impl Notices {

@@ -5,6 +5,7 @@ use prost::Message;
 use sunbid_contracts::notice::v1::{Notice, Question, QuestionState};
 use sunbid_journal::{Db, Row, Val, Write};
 use sunbid_service::Problem;
+use sunbid_terms::Instant;
 
 /// Every statement, so that all can be tried on every engine.
 #[cfg(test)]
@@ -15,6 +16,8 @@ pub const SQL: &[(&str, &str)] = &[
     ("PUT_QUESTION", PUT_QUESTION),
     ("GET_ASKER", GET_ASKER),
     ("LIST_QUESTIONS", LIST_QUESTIONS),
+    ("RESERVE", RESERVE),
+    ("RELEASE", RELEASE),
 ];
 
 const PUT_NOTICE: &str = "INSERT INTO notice (name, kind, tender, publish_us, search, body) \
@@ -39,6 +42,37 @@ const LIST_QUESTIONS: &str = "SELECT asker, body FROM question WHERE tender = $1
      AND (CAST($2 AS TEXT) = '' OR asker = $2 OR answered = TRUE) \
      AND (ask_us < $3 OR (ask_us = $3 AND name < $4)) \
      ORDER BY ask_us DESC, name DESC LIMIT $5";
+
+const RESERVE: &str = "INSERT INTO reservation (tender, notice, until_us) VALUES ($1, $2, $3) \
+     ON CONFLICT (tender) DO UPDATE SET notice = excluded.notice, until_us = excluded.until_us \
+     WHERE reservation.notice = excluded.notice OR reservation.until_us <= $4";
+
+const RELEASE: &str = "DELETE FROM reservation WHERE tender = $1 AND notice = $2";
+
+/// Reserves the deadline of a tender for a clarification until a moment; whether nobody else has it.
+pub async fn reserve(
+    db: &Db,
+    tender: &str,
+    notice: &str,
+    now: Instant,
+    until: Instant,
+) -> Result<bool, Problem> {
+    let values = [
+        Val::Text(tender.to_owned()),
+        Val::Text(notice.to_owned()),
+        Val::Int(until.micros()),
+        Val::Int(now.micros()),
+    ];
+    Ok(db.exec(RESERVE, &values).await? == 1)
+}
+
+/// Gives a reservation back, with the record that it was for.
+pub fn release(tender: &str, notice: &str) -> Write {
+    Write {
+        sql: RELEASE,
+        values: vec![Val::Text(tender.to_owned()), Val::Text(notice.to_owned())],
+    }
+}
 
 /// A published notice.
 pub fn put_notice(notice: &Notice) -> Write {
@@ -211,6 +245,27 @@ mod tests {
         assert_eq!(titles(0, "s_n").await, ["desks_new"]);
         assert!(notice(&db, "notices/0").await.unwrap().is_some());
         assert!(notice(&db, "notices/9").await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn one_clarification_at_a_time_has_the_deadline() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = migrated(folder.path()).await;
+        let ask = async |notice: &str, now| {
+            let (now, until) = (Instant::from_micros(now), Instant::from_micros(now + 10));
+            reserve(&db, "t", notice, now, until).await.unwrap()
+        };
+        assert!(ask("a", 0).await);
+        assert!(!ask("b", 5).await);
+        // Its own repeat holds it longer; after that it ends by itself.
+        assert!(ask("a", 5).await);
+        assert!(!ask("b", 14).await);
+        assert!(ask("b", 15).await);
+        for (notice, free) in [("a", false), ("b", true)] {
+            let write = release("t", notice);
+            db.exec(write.sql, &write.values).await.unwrap();
+            assert_eq!(ask("c", 16).await, free);
+        }
     }
 
     #[tokio::test]

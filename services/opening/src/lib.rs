@@ -15,10 +15,11 @@ mod store;
 use std::sync::Arc;
 
 use sunbid_contracts::common::v1::Verdict;
-use sunbid_contracts::opening::v1::opening_service_server::OpeningServiceServer;
+use sunbid_contracts::opening::v1::{Session, opening_service_server::OpeningServiceServer};
 use sunbid_domain::opening::SessionState;
 use sunbid_domain::{Event, opening::session::STREAM};
 use sunbid_journal::{Journal, StreamId, Val};
+use sunbid_service::feed::Feeds;
 use sunbid_service::page::Pages;
 use sunbid_service::{Decided, Problem, Setting, StartError, Started, ledger, names};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -40,6 +41,10 @@ pub(crate) struct Opening {
     pub cases: case::Cases,
     /// Tenders whose session may have become ready to be announced.
     pub ready: mpsc::Sender<String>,
+    /// Sessions by tender, for everybody who watches.
+    pub sessions: Feeds<Session>,
+    /// What waits for an institution, by institution.
+    pub duties: Feeds<Arc<Vec<rpc_trustee::Duty>>>,
 }
 
 /// Starts the service.
@@ -52,6 +57,8 @@ pub async fn start(setting: Setting) -> Result<Started, StartError> {
         cases: case::Cases::default(),
         setting,
         ready,
+        sessions: Feeds::default(),
+        duties: Feeds::default(),
     });
     let mut tasks = JoinSet::new();
     tasks.spawn(follow::notices(opening.clone()));

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::stream;
+use futures_util::StreamExt;
 use sunbid_contracts::opening::v1::{
     AnswerObjectionRequest, AnswerObjectionResponse, CheckInRequest, CheckInResponse,
     CloseSessionRequest, CloseSessionResponse, ConfirmRecordRequest, ConfirmRecordResponse,
@@ -12,7 +12,7 @@ use sunbid_contracts::opening::v1::{
 };
 use sunbid_domain::Refusal;
 use sunbid_domain::opening::{SessionState, decide, record};
-use sunbid_service::{Caller, Language, Problem, Step, ledger, names};
+use sunbid_service::{Caller, Language, Problem, Step, feed::Look, ledger, names};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -20,6 +20,26 @@ use crate::{Opening, SERVICE, decided, rpc::Answers, store, stream as session_st
 
 /// What depends on the time alone is looked at this often.
 const TIME_PASSES: Duration = Duration::from_secs(1);
+/// A session that somebody watches.
+struct Watched {
+    opening: Arc<Opening>,
+    tender: String,
+    changes: watch::Receiver<u64>,
+}
+
+#[tonic::async_trait]
+impl Look for Watched {
+    type Seen = Session;
+
+    async fn look(&mut self) -> Result<Session, Problem> {
+        self.opening.seen(&self.tender).await
+    }
+
+    async fn wait(&mut self) -> bool {
+        self.opening.wait(&mut self.changes).await
+    }
+}
+
 /// Pause between two looks: many commits make one look.
 pub const BREATH: Duration = Duration::from_millis(15);
 
@@ -52,36 +72,20 @@ impl Opening {
         language: Language,
         request: WatchSessionRequest,
     ) -> Result<Answers<WatchSessionResponse>, Problem> {
-        let changes = self.journal.changes();
         self.seen(&request.tender).await?;
-        let state = (self, request.tender, changes, None::<Session>);
-        let answers = stream::unfold(
-            state,
-            move |(opening, tender, mut changes, mut last)| async move {
-                loop {
-                    match opening.seen(&tender).await {
-                        Ok(session) if last.as_ref() != Some(&session) => {
-                            last = Some(session.clone());
-                            let answer = WatchSessionResponse {
-                                session: Some(session),
-                            };
-                            return Some((Ok(answer), (opening, tender, changes, last)));
-                        }
-                        Ok(_) => {}
-                        Err(problem) => {
-                            return Some((
-                                Err(problem.into_status(language)),
-                                (opening, tender, changes, last),
-                            ));
-                        }
-                    }
-                    if !opening.wait(&mut changes).await {
-                        return None;
-                    }
-                }
-            },
-        );
-        Ok(Box::pin(answers))
+        let opening = self.clone();
+        let tender = request.tender.clone();
+        let answers = self.sessions.watch(&request.tender, move || Watched {
+            changes: opening.journal.changes(),
+            opening,
+            tender,
+        });
+        Ok(Box::pin(answers.map(move |seen| match seen {
+            Ok(session) => Ok(WatchSessionResponse {
+                session: Some(session),
+            }),
+            Err(problem) => Err(problem.into_status(language)),
+        })))
     }
 
     /// Waits for a commit or for time to pass; false when the process stops.

@@ -1,11 +1,8 @@
 //! What trustees call: which openings wait for them, the closed log to check, signatures, shares.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use sunbid_contracts::opening::v1::{
     ClosingSignature, PostSharesRequest, PostSharesResponse, ReadClosingRequest,
     ReadClosingResponse, SessionState as Stage, SignClosingRequest, SignClosingResponse,
@@ -13,7 +10,8 @@ use sunbid_contracts::opening::v1::{
 };
 use sunbid_domain::Refusal;
 use sunbid_domain::opening::{SessionState, decide};
-use sunbid_service::{Caller, Language, Problem, Step, ledger, names};
+use sunbid_service::{Caller, Language, Problem, Step, feed::Look, ledger, names};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
@@ -25,6 +23,30 @@ const LATE_SECONDS: i64 = 7 * 86_400;
 /// Records of one answer, bytes: well under what a peer takes in one message.
 const ANSWER_BYTES: usize = 2 * 1024 * 1024;
 
+/// A tender's opening and what is asked of the institution.
+pub type Duty = (String, WatchOpeningsResponse);
+
+/// An institution that watches what waits for it.
+struct Watched {
+    opening: Arc<Opening>,
+    organization: String,
+    changes: watch::Receiver<u64>,
+}
+
+#[tonic::async_trait]
+impl Look for Watched {
+    type Seen = Arc<Vec<Duty>>;
+
+    async fn look(&mut self) -> Result<Self::Seen, Problem> {
+        let found = self.opening.openings_for(&self.organization).await?;
+        Ok(Arc::new(found))
+    }
+
+    async fn wait(&mut self) -> bool {
+        self.opening.wait(&mut self.changes).await
+    }
+}
+
 impl Opening {
     /// Openings that wait for the caller's institution, now and whenever that changes.
     pub fn watch_openings(
@@ -32,44 +54,35 @@ impl Opening {
         language: Language,
         caller: &Caller,
     ) -> Answers<WatchOpeningsResponse> {
-        let changes = self.journal.changes();
         let organization = caller.organization().to_owned();
-        let told: HashMap<String, WatchOpeningsResponse> = HashMap::new();
-        let state = (self, changes, told, VecDeque::new());
-        let answers = stream::unfold(state, move |(opening, mut changes, mut told, mut next)| {
+        let opening = self.clone();
+        let start = {
             let organization = organization.clone();
-            async move {
-                loop {
-                    if let Some(answer) = next.pop_front() {
-                        return Some((Ok(answer), (opening, changes, told, next)));
-                    }
-                    match opening.openings_for(&organization).await {
-                        Ok(found) => {
-                            for (tender, answer) in found {
-                                if told.get(&tender) != Some(&answer) {
-                                    told.insert(tender, answer.clone());
-                                    next.push_back(answer);
-                                }
-                            }
-                        }
-                        Err(problem) => {
-                            let status = problem.into_status(language);
-                            return Some((Err(status), (opening, changes, told, next)));
-                        }
-                    }
-                    if next.is_empty() && !opening.wait(&mut changes).await {
-                        return None;
-                    }
-                }
+            move || Watched {
+                changes: opening.journal.changes(),
+                opening,
+                organization,
             }
+        };
+        let mut told: HashMap<String, WatchOpeningsResponse> = HashMap::new();
+        let duties = self.duties.watch(&organization, start);
+        let answers = duties.flat_map(move |seen| {
+            let news: Vec<_> = match seen {
+                Ok(duties) => duties
+                    .iter()
+                    .filter(|(tender, answer)| {
+                        told.insert(tender.clone(), answer.clone()).as_ref() != Some(answer)
+                    })
+                    .map(|(_, answer)| Ok(answer.clone()))
+                    .collect(),
+                Err(problem) => vec![Err(problem.into_status(language))],
+            };
+            stream::iter(news)
         });
         Box::pin(answers)
     }
 
-    async fn openings_for(
-        &self,
-        organization: &str,
-    ) -> Result<Vec<(String, WatchOpeningsResponse)>, Problem> {
+    async fn openings_for(&self, organization: &str) -> Result<Vec<Duty>, Problem> {
         let stages = [
             Stage::Closing,
             Stage::Decrypting,

@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use sunbid_service::limits::Limits;
 
 /// Name of the file in the data folder.
 pub const FILE: &str = "platform.toml";
@@ -32,6 +33,9 @@ pub struct Config {
     /// Seconds between two leaves of the public log.
     #[serde(default = "epoch_seconds")]
     pub epoch_seconds: u32,
+    /// What one caller may take of what all share.
+    #[serde(default)]
+    pub limits: Limits,
     /// Where the bank is reached; without it no deposits are taken.
     #[serde(default)]
     pub bank: Option<Bank>,
@@ -136,6 +140,7 @@ impl Config {
         if !(1..=3600).contains(&self.epoch_seconds) {
             return Err(form("epoch_seconds must be from 1 to 3600"));
         }
+        self.limits.check().map_err(|cause| form(&cause))?;
         if self.roots.is_empty() {
             return Err(form("roots must name at least one certificate file"));
         }
@@ -161,6 +166,7 @@ mod tests {
             sandbox: true,
             roots: vec!["roots/trial.pem".into()],
             epoch_seconds: 1,
+            limits: Limits::default(),
             bank: None,
         }
     }
@@ -188,8 +194,35 @@ mod tests {
             ..config()
         };
         assert!(disguised.write(folder.path()).is_err());
+        let mut none = config();
+        none.limits.connections = 0;
+        let fault = none.write(folder.path()).unwrap_err().to_string();
+        assert!(fault.contains("limits.connections"), "{fault}");
         fs::write(folder.path().join(FILE), "origin = \"x\"\nlisten_on = 3").unwrap();
         let fault = Config::read(folder.path()).unwrap_err().to_string();
         assert!(fault.contains("listen_on"), "{fault}");
+    }
+
+    /// The settings that the deployment ships, with every key in them.
+    #[test]
+    fn the_documented_settings_are_taken_as_they_stand() {
+        let text = include_str!("../../../deploy/platform.toml");
+        let config: Config = toml::from_str(text).unwrap();
+        config.check(Path::new("deploy/platform.toml")).unwrap();
+        assert_eq!(config.limits, Limits::default());
+        let (documented, known): (toml::Table, _) = (
+            toml::from_str(text).unwrap(),
+            toml::Table::try_from(&config).unwrap(),
+        );
+        let keys = |table: &toml::Table| {
+            let mut keys: Vec<String> = table.keys().cloned().collect();
+            for (name, value) in table {
+                let inner = value.as_table().into_iter().flat_map(|inner| inner.keys());
+                keys.extend(inner.map(|key| format!("{name}.{key}")));
+            }
+            keys.sort();
+            keys
+        };
+        assert_eq!(keys(&documented), keys(&known));
     }
 }

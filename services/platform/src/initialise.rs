@@ -14,6 +14,7 @@ use sunbid_service::{
     Keys,
     clock::{SandboxClock, SystemClock},
     keys::KeyFault,
+    limits::Limits,
 };
 use sunbid_terms::Clock;
 
@@ -80,6 +81,7 @@ pub async fn initialise(data: &Path, with: Initialisation) -> Result<Config, Ini
         sandbox: with.sandbox,
         roots: vec![file],
         epoch_seconds: with.epoch_seconds,
+        limits: Limits::default(),
         bank: with.bank,
     };
     Keys::open(&data.join("keys"))?;

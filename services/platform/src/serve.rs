@@ -13,7 +13,9 @@ use sunbid_service::{
     Keys, Peers, Setting, StartError, Started,
     access::{AccessTable, TableFault},
     authentication::{AuthenticationLayer, Guard, Keyring},
+    calls::LimitLayer,
     clock::{SandboxClock, SystemClock},
+    connections,
     keys::KeyFault,
     log_service::Logs,
     peers::Identity,
@@ -23,10 +25,7 @@ use sunbid_service::{
 use sunbid_terms::Clock;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    service::RoutesBuilder,
-    transport::{Endpoint, Server, server::TcpIncoming},
-};
+use tonic::{service::RoutesBuilder, transport::Endpoint};
 
 use crate::{
     config::{Config, ConfigFault},
@@ -149,13 +148,17 @@ impl Platform {
             origin: config.origin.clone(),
         };
         let stop = parts.shutdown.clone();
-        // Answers are many small frames; without this each waits for the caller's delayed
-        // acknowledgement of the one before, some 40 ms.
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let server = Server::builder()
+        let connections = Box::pin(connections::incoming(
+            listener,
+            config.limits.most_connections(),
+        ));
+        let server = config
+            .limits
+            .server()
             .layer(AuthenticationLayer::new(guard))
+            .layer(LimitLayer::new(config.limits))
             .add_routes(routes.routes())
-            .serve_with_incoming_shutdown(incoming, async move {
+            .serve_with_incoming_shutdown(connections, async move {
                 stop.cancelled().await;
             });
         let server = tokio::spawn(server);

@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use ring::rand::{SecureRandom, SystemRandom};
 use sunbid_contracts::{
     registry::v1::{
@@ -24,7 +24,7 @@ use sunbid_domain::{
     },
 };
 use sunbid_sealing::OsRng;
-use sunbid_service::{Caller, Language, Problem, Step, names};
+use sunbid_service::{Caller, Language, Problem, Step, feed::Look, names};
 use tokio::sync::watch;
 use tonic::Status;
 
@@ -220,7 +220,7 @@ impl Tenders {
             .clone()
             .ok_or_else(|| Refusal::field("message", "必填。", "is required."))?;
         // The message itself tells repeats apart.
-        let id = crate::service::derived(&[&prost::Message::encode_to_vec(&message)]);
+        let id = names::derived(&[&prost::Message::encode_to_vec(&message)]);
         let step = Step::of_caller(
             NAME,
             &request.tender,
@@ -247,77 +247,66 @@ impl Tenders {
     /// Every ceremony that waits for the caller's institution, now and from now on, once for each
     /// message it waits for.
     pub fn watch(self: &Arc<Self>, caller: &Caller, language: Language) -> Waiting {
-        let watch = Watch {
+        let organization = caller.organization();
+        let waiting = self.waiting.watch(organization, || Watched {
             tenders: self.clone(),
-            organization: caller.organization().to_owned(),
+            organization: organization.to_owned(),
             changes: self.journal.changes(),
-            told: Vec::new(),
-            ready: Vec::new(),
-        };
-        Box::pin(stream::try_unfold(watch, move |mut watch| async move {
-            match watch.next().await {
-                Ok(Some(ceremony)) => Ok(Some((
-                    WatchCeremoniesResponse {
-                        ceremony: Some(ceremony),
-                    },
-                    watch,
-                ))),
-                Ok(None) => Ok(None),
-                Err(problem) => Err(problem.into_status(language)),
+        });
+        let mut told: Vec<Awaited> = Vec::new();
+        Box::pin(waiting.flat_map(move |seen| {
+            let mut news = Vec::new();
+            match seen {
+                Ok(seen) => {
+                    for (awaited, ceremony) in seen.iter() {
+                        if !told.contains(awaited) {
+                            news.push(Ok(WatchCeremoniesResponse {
+                                ceremony: Some(ceremony.clone()),
+                            }));
+                        }
+                    }
+                    told = seen.iter().map(|(awaited, _)| awaited.clone()).collect();
+                }
+                Err(problem) => news.push(Err(problem.into_status(language))),
             }
+            stream::iter(news)
         }))
     }
 }
 
-/// What was awaited: the ceremony, the round, the holder.
-type Told = (Vec<u8>, i32, i32);
+/// What is awaited: the ceremony, the round, the holder.
+pub type Awaited = (Vec<u8>, i32, i32);
 
-struct Watch {
+/// An institution that watches which ceremonies wait for it.
+struct Watched {
     tenders: Arc<Tenders>,
     organization: String,
     changes: watch::Receiver<u64>,
-    told: Vec<Told>,
-    ready: Vec<Ceremony>,
 }
 
-impl Watch {
-    /// The next ceremony to tell of; none when the process stops.
-    async fn next(&mut self) -> Result<Option<Ceremony>, Problem> {
-        loop {
-            if let Some(ceremony) = self.ready.pop() {
-                return Ok(Some(ceremony));
-            }
-            // Seen before looking, so that a change meanwhile wakes at once.
-            self.changes.mark_unchanged();
-            self.look().await?;
-            if !self.ready.is_empty() {
-                continue;
-            }
-            tokio::select! {
-                () = self.tenders.shutdown.cancelled() => return Ok(None),
-                changed = self.changes.changed() => if changed.is_err() {
-                    return Ok(None);
-                },
-            }
-        }
-    }
+#[tonic::async_trait]
+impl Look for Watched {
+    type Seen = Arc<Vec<(Awaited, Ceremony)>>;
 
-    async fn look(&mut self) -> Result<(), Problem> {
+    async fn look(&mut self) -> Result<Self::Seen, Problem> {
+        // Seen before looking, so that a change meanwhile wakes at once.
+        self.changes.mark_unchanged();
         let mut waiting = Vec::new();
         for name in store::waits(self.tenders.journal.db(), &self.organization).await? {
             let Some(ceremony) = self.tenders.dossier(&name).await?.ceremony else {
                 continue;
             };
-            let Some((round, index)) = waits_for(&ceremony, &self.organization) else {
-                continue;
-            };
-            let told = (ceremony.cid.clone(), round, index);
-            if !self.told.contains(&told) {
-                self.ready.push(ceremony);
+            if let Some((round, index)) = waits_for(&ceremony, &self.organization) {
+                waiting.push(((ceremony.cid.clone(), round, index), ceremony));
             }
-            waiting.push(told);
         }
-        self.told = waiting;
-        Ok(())
+        Ok(Arc::new(waiting))
+    }
+
+    async fn wait(&mut self) -> bool {
+        tokio::select! {
+            () = self.tenders.shutdown.cancelled() => false,
+            changed = self.changes.changed() => changed.is_ok(),
+        }
     }
 }

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::{
     NAME,
-    service::{Change, Tenders, applied, derived, judged},
+    service::{Change, Tenders, applied, judged},
 };
 
 const SERIALS: u128 = 1_000_000;
@@ -44,7 +44,7 @@ impl Tenders {
             caller.subject().as_bytes(),
             request_id.as_bytes(),
         ];
-        let name = format!("tenders/{}", derived(&parts));
+        let name = format!("tenders/{}", names::derived(&parts));
         let step = Step::of_caller(
             NAME,
             &name,

@@ -10,14 +10,11 @@ use sunbid_contracts::{
     tender::v1::{TenderResumed, TenderState},
 };
 use sunbid_domain::tender::life;
-use sunbid_service::{FollowedEntry, Problem, Step, follow::Follower};
+use sunbid_service::{FollowedEntry, Problem, Step, follow::Follower, names};
 use sunbid_terms::Instant;
 use tokio::task::JoinSet;
 
-use crate::{
-    NAME,
-    service::{Tenders, derived},
-};
+use crate::{NAME, service::Tenders};
 
 /// Starts all followers; they end with the process.
 pub fn start(tenders: &Arc<Tenders>) -> JoinSet<()> {
@@ -84,7 +81,7 @@ impl Tenders {
         if before.state() == TenderState::Terminated && !before.is_public() {
             // Ended between the reading and the publishing: bidding has to end as well.
             let end = EndBiddingRequest {
-                request_id: derived(&[b"end", &entry.cause()]).to_string(),
+                request_id: names::derived(&[b"end", &entry.cause()]).to_string(),
                 tender: notice.tender.clone(),
                 reason: before.tender.unwrap_or_default().state_reason,
             };
@@ -92,7 +89,7 @@ impl Tenders {
         } else if let Some(hold) = before.tender.and_then(|tender| tender.hold) {
             // The same for a hold.
             let hold = HoldBiddingRequest {
-                request_id: derived(&[b"hold", &entry.cause()]).to_string(),
+                request_id: names::derived(&[b"hold", &entry.cause()]).to_string(),
                 tender: notice.tender.clone(),
                 hold: true,
                 reason: hold.reason,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use sunbid_contracts::tender::v1::tender_service_server::TenderServiceServer;
 use sunbid_journal::Migration;
-use sunbid_service::{Setting, StartError, Started};
+use sunbid_service::{Setting, StartError, Started, feed::Feeds};
 
 use service::Tenders;
 
@@ -53,6 +53,7 @@ pub async fn start(setting: Setting) -> Result<Started, StartError> {
         files,
         roots: setting.roots.clone(),
         origin: setting.origin.clone(),
+        waiting: Feeds::default(),
     });
     let tasks = follow::start(&tenders);
     let service = rpc::Rpc { tenders };

@@ -23,7 +23,7 @@ use tonic_types::StatusExt;
 
 use crate::{
     NAME,
-    service::{Change, Tenders, derived},
+    service::{Change, Tenders},
 };
 
 impl Tenders {
@@ -140,7 +140,7 @@ impl Tenders {
             return Ok(());
         }
         let release = HoldBiddingRequest {
-            request_id: derived(&[b"release", cause]).to_string(),
+            request_id: names::derived(&[b"release", cause]).to_string(),
             tender: name.to_owned(),
             hold: false,
             reason: resumed.reason.clone(),
@@ -232,5 +232,5 @@ fn reason(status: &Status) -> String {
 
 /// The request id of what one request asks of another service.
 fn follow_on(request_id: &str, what: &str) -> String {
-    derived(&[what.as_bytes(), request_id.as_bytes()]).to_string()
+    names::derived(&[what.as_bytes(), request_id.as_bytes()]).to_string()
 }

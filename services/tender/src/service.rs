@@ -7,14 +7,14 @@ use sunbid_certificates::Roots;
 use sunbid_contracts::{
     common::v1::Verdict,
     notice::v1::{GetIntentRequest, Intent},
-    tender::v1::Tender,
+    tender::v1::{Ceremony, Tender},
 };
 use sunbid_domain::{Aggregate, Event, Refusal, notice::facts, tender::Dossier, verdicts};
 use sunbid_journal::{Journal, StreamId, View};
-use sunbid_proofs::CommandId;
 use sunbid_rules::Engine;
 use sunbid_service::{
     Decided, Peers, Problem, Step,
+    feed::Feeds,
     ledger::{self, Done},
     names,
     page::Pages,
@@ -22,9 +22,8 @@ use sunbid_service::{
 use sunbid_terms::{Clock, Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
-use uuid::{Builder, Uuid};
 
-use crate::{NAME, files::Documents, store};
+use crate::{NAME, ceremonies::Awaited, files::Documents, store};
 
 /// The tender service's parts.
 pub struct Tenders {
@@ -39,17 +38,13 @@ pub struct Tenders {
     pub roots: Arc<Roots>,
     /// The platform's name in what institutions sign.
     pub origin: String,
+    /// Ceremonies that wait for an institution, by institution.
+    pub waiting: Feeds<Arc<Vec<(Awaited, Ceremony)>>>,
 }
 
 /// The one stream of a tender's log.
 pub fn stream() -> StreamId {
     StreamId::of("tender")
-}
-
-/// A name that the same parts always give, so that a repeated request finds what its first made.
-/// As random as the request id among the parts.
-pub fn derived(parts: &[&[u8]]) -> Uuid {
-    Builder::from_random_bytes(*CommandId::of(parts).as_bytes()).into_uuid()
 }
 
 /// What a decision on a tender gives.

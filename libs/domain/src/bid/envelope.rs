@@ -237,5 +237,7 @@ fn told(error: &HeaderError) -> Fault {
             format!("密文长度{length}字节不是任何填充后的长度"),
         ),
     };
-    Fault::new(code, duty, "", format!("{zh}。"), error.to_string())
+    // The code stands before every fault already.
+    let en = error.to_string().replace(&format!(" ({code})"), "");
+    Fault::new(code, duty, "", format!("{zh}。"), en)
 }

@@ -3,12 +3,11 @@
 use sunbid_contracts::bid::v1::{Bid, BidState, BidSubmitted, BidWithdrawn};
 use sunbid_terms::Instant;
 
-use crate::{Aggregate, Event, Unreadable};
+use crate::{Aggregate, Event, Refusal, Unreadable};
 
-/// Stream of one bidder's bid for one lot.
-pub fn stream_name(lot_id: &str, credit_code: &str) -> String {
-    format!("bid/{lot_id}/{credit_code}")
-}
+/// Bids that one bidder may submit for one lot, one replacing the other. Far more than anyone has
+/// reason for; it keeps what is stored for one bidder, and what is checked at the closing, bounded.
+pub const MOST_REVISIONS: usize = 100;
 
 /// One bidder's bid for one lot, as the fold of its events.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -58,6 +57,22 @@ impl OwnBid {
     /// 0 before the first.
     pub fn last_revision(&self) -> i64 {
         self.last.as_ref().map_or(0, |bid| bid.revision)
+    }
+
+    /// Refuses one bid more than [`MOST_REVISIONS`].
+    pub fn check_room(&self) -> Result<(), Refusal> {
+        if self.submissions.len() < MOST_REVISIONS {
+            return Ok(());
+        }
+        Err(Refusal::state(
+            "BID_REVISIONS",
+            format!(
+                "同一标段最多提交{MOST_REVISIONS}次投标，已达上限；最后一次提交的投标（未撤回的）仍然有效。"
+            ),
+            format!(
+                "At most {MOST_REVISIONS} bids are taken from a bidder for a lot, and so many were; the last one stands unless it was withdrawn."
+            ),
+        ))
     }
 
     fn submit(&mut self, submitted: BidSubmitted) -> Result<(), &'static str> {
@@ -117,5 +132,32 @@ impl Aggregate for OwnBid {
             name: event.name.clone(),
             reason: reason.to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_bids_are_taken_and_not_one_more() {
+        let mut own = OwnBid::default();
+        let now = Instant::from_micros(1);
+        for revision in 1..=100 {
+            own.check_room().unwrap();
+            let bid = Some(Bid {
+                revision,
+                ..Bid::default()
+            });
+            let event = Event::of(&BidSubmitted { bid, seq: revision });
+            own.evolve(&event, now).unwrap();
+        }
+        assert!(matches!(
+            own.check_room(),
+            Err(Refusal::State {
+                reason: "BID_REVISIONS",
+                ..
+            })
+        ));
     }
 }

@@ -101,6 +101,14 @@ impl TenderBox {
             .fold(0, i64::max)
     }
 
+    /// Sealed bytes of a bid with every part as large as the tender takes it.
+    pub fn largest_bid(&self) -> i64 {
+        self.parts
+            .iter()
+            .map(|part| part.max_bytes.max(0))
+            .fold(0, i64::saturating_add)
+    }
+
     /// Whether the lot goes to the opening; nothing before the closing.
     pub fn lot_opens(&self, lot_id: &str) -> Option<bool> {
         self.outcome

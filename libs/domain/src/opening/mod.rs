@@ -8,6 +8,7 @@ pub mod closing;
 pub mod decide;
 pub mod head_proof;
 mod json;
+mod objections;
 pub mod parallel;
 pub mod record;
 pub mod session;

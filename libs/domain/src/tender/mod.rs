@@ -5,6 +5,7 @@ pub mod aggregate;
 pub mod ceremony;
 pub mod committee;
 pub mod draft;
+mod form;
 pub mod hash;
 pub mod life;
 pub mod rounds;

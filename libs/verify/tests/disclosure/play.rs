@@ -22,7 +22,7 @@ use sunbid_contracts::tender::v1::{
     ProcurementMethod, Review, ReviewKind, ScoringFactor, SheetField, SheetFieldType, Tender,
     Termination, TerminationCause, Timetable,
 };
-use sunbid_domain::bid::{OwnBid, TenderBox, closing as closing_list, fault as judged, own_bid};
+use sunbid_domain::bid::{OwnBid, TenderBox, closing as closing_list, fault as judged};
 use sunbid_domain::notice::{Board, IntentState, board, facts, follow_up, intent};
 use sunbid_domain::opening::check::{self, Supplier};
 use sunbid_domain::opening::{
@@ -421,7 +421,7 @@ impl Play {
         self.own.insert(key, own);
         let at = self.now;
         self.log("bid")
-            .push(&own_bid::stream_name(lot, &bidder.code), event, said, at);
+            .push(&blinded(lot, &bidder.code), event, said, at);
         self.receipt(lot, &bundle, revision, false);
     }
 
@@ -447,12 +447,8 @@ impl Play {
         own.evolve(&event, self.now).unwrap();
         self.own.insert(key, own);
         let at = self.now;
-        self.log("bid").push(
-            &own_bid::stream_name(lot, &bidder.code),
-            event,
-            Vec::new(),
-            at,
-        );
+        self.log("bid")
+            .push(&blinded(lot, &bidder.code), event, Vec::new(), at);
         self.receipt(lot, &live.bundle, live.revision, true);
     }
 
@@ -813,6 +809,12 @@ impl Play {
 }
 
 /// Two lots, lawful if announced at `at`.
+/// The stream of a bidder's bid, made under a secret that nobody else has.
+fn blinded(lot: &str, code: &str) -> String {
+    let tag = sha256(&[b"the platform's secret", lot.as_bytes(), code.as_bytes()]);
+    format!("bid/{}", hex::encode(tag))
+}
+
 fn tender(engine: &Engine, at: Instant) -> Tender {
     let lot = |lot_id: &str, budget: i64| Lot {
         lot_id: lot_id.to_owned(),

@@ -13,6 +13,7 @@ use sunbid_contracts::opening::v1::{
 };
 use sunbid_contracts::tender::v1::CeremonyMessagePosted;
 use sunbid_domain::Event;
+use sunbid_proofs::StreamId;
 use sunbid_sealing::IdentityKey;
 use sunbid_verify::{Culprit, Expectations, Fault, verify};
 
@@ -43,6 +44,23 @@ fn change<M: Message + prost::Name + Default>(
     let mut message: M = log.raws[place].event.read().unwrap().unwrap();
     how(&mut message);
     log.raws[place].event = Event::of(&message);
+}
+
+/// Places of the bids of the first lot that are opened.
+fn live_bids(log: &Chronicle) -> Vec<usize> {
+    let closed = nth::<BiddingClosed>(log, 0);
+    let said: BiddingClosed = log.raws[closed].event.read().unwrap().unwrap();
+    let live = said
+        .entries
+        .iter()
+        .filter(|e| e.status() == ClosingStatus::Live);
+    let places: Vec<usize> = live.map(|e| e.seq as usize).collect();
+    let lot = |place: usize| {
+        let bid: BidSubmitted = log.raws[place].event.read().unwrap().unwrap();
+        bid.bid.unwrap().lot_id
+    };
+    let first = lot(places[0]);
+    places.into_iter().filter(|at| lot(*at) == first).collect()
 }
 
 /// Plays a tender, lets the platform do something, and expects the fault.
@@ -104,6 +122,40 @@ fn bids_cannot_be_moved_dropped_or_added() {
             live.set_status(ClosingStatus::Superseded);
         });
     });
+    scheme("two bidders share a stream", &["BID_STREAM"], |play| {
+        let live = live_bids(play.log("bid"));
+        let log = play.log("bid");
+        log.raws[live[0]].stream = log.raws[live[1]].stream;
+    });
+    scheme(
+        "a bidder's bid is shown in two streams",
+        &["BID_STREAM"],
+        |play| {
+            let live = live_bids(play.log("bid"));
+            let log = play.log("bid");
+            let (one, other) = (live[0], live[1]);
+            let first: BidSubmitted = log.raws[one].event.read().unwrap().unwrap();
+            let mut second: BidSubmitted = log.raws[other].event.read().unwrap().unwrap();
+            let bid = second.bid.as_mut().unwrap();
+            bid.bidder = first.bid.unwrap().bidder;
+            log.raws[other].event = Event::of(&second);
+        },
+    );
+    scheme(
+        "a superseded bid gets a stream of its own",
+        &["CLOSING"],
+        |play| {
+            let log = play.log("bid");
+            let closed = nth::<BiddingClosed>(log, 0);
+            let said: BiddingClosed = log.raws[closed].event.read().unwrap().unwrap();
+            let superseded = said
+                .entries
+                .iter()
+                .find(|e| e.status() == ClosingStatus::Superseded);
+            let place = superseded.unwrap().seq as usize;
+            log.raws[place].stream = StreamId::of("bid/elsewhere");
+        },
+    );
     scheme("a late bid is taken", &["LATE"], |play| {
         let log = play.log("bid");
         let end = log.raws.last().unwrap().at;

@@ -51,7 +51,7 @@ use crate::supplier::Supplier;
 
 pub const ORIGIN: &str = "bid.example";
 
-/// First 17 characters of the code of a supplier that the tender excludes.
+/// Who designed the project and may not bid: the first 17 characters of its credit code.
 pub const EXCLUDED: &str = "91330000142912224";
 
 pub struct TestClock(AtomicI64);
@@ -85,6 +85,7 @@ pub struct House {
     pub journal: Journal,
     pub tasks: JoinSet<()>,
     pub data: PathBuf,
+    pub setting: Setting,
     notices: Journal,
     keys: Keys,
     channel: Channel,
@@ -128,7 +129,7 @@ impl House {
             sandbox: true,
             shutdown: shutdown.clone(),
         };
-        let started = sunbid_bid::start_with(setting, free_space_floor)
+        let started = sunbid_bid::start_with(setting.clone(), free_space_floor)
             .await
             .unwrap();
         let db = Db::sqlite(&folder.path().join("notice.db")).await.unwrap();
@@ -170,6 +171,7 @@ impl House {
             journal: started.journal,
             tasks: started.tasks,
             data: folder.path().join("bid"),
+            setting,
             notices,
             keys,
             channel: endpoint.connect_lazy(),
@@ -302,6 +304,7 @@ impl House {
 }
 
 fn tender(key: &SealingKey) -> Tender {
+    let excluded = CreditCode::complete(EXCLUDED).unwrap();
     let lot = |id: &str| Lot {
         lot_id: id.into(),
         title: id.into(),
@@ -329,10 +332,7 @@ fn tender(key: &SealingKey) -> Tender {
             ..Timetable::default()
         }),
         conditions: Some(Conditions {
-            excluded_bidders: vec![format!(
-                "organizations/{}",
-                CreditCode::complete(EXCLUDED).unwrap()
-            )],
+            excluded_bidders: vec![format!("organizations/{excluded}")],
             ..Conditions::default()
         }),
         key_id: key.id().to_vec(),

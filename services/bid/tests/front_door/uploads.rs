@@ -1,7 +1,8 @@
 //! Payloads sent ahead: cut, resumed, damaged, too large, without space.
 
 use sunbid_contracts::bid::v1::{
-    GetUploadRequest, GetUploadResponse, SubmitBidRequest, UploadPartHeader,
+    GetUploadRequest, GetUploadResponse, SubmitBidRequest, UploadPartHeader, UploadPartRequest,
+    upload_part_request::Step,
 };
 use sunbid_sealing::{CHUNK, Class, TAG};
 use tonic::Code;
@@ -213,4 +214,65 @@ async fn half_an_upload_goes_when_the_tender_closes() {
         .await;
     let status = a.upload(header, &[]).await.unwrap_err();
     assert_eq!(rules(&status)[0], "B3");
+}
+
+#[tokio::test]
+async fn four_streams_at_a_time_and_a_broken_one_keeps_its_chunks() {
+    let house = House::build().await;
+    let [a, ..] = house.suppliers();
+    let plan = large(&a, &house);
+    let mut waiting = Vec::new();
+    let mut headers = Vec::new();
+    for _ in 0..5 {
+        let sealed = plan.seal();
+        let header = sealed.upload_header(&plan, 1, 0);
+        let (sender, receiver) = tokio::sync::mpsc::channel(8);
+        let step = Some(Step::Header(header.clone()));
+        sender.send(UploadPartRequest { step }).await.unwrap();
+        if headers.len() < 4 {
+            for chunk in sealed.payloads[1][..CHUNK + TAG + 9].chunks(CHUNK) {
+                let step = Some(Step::Chunk(chunk.to_vec()));
+                sender.send(UploadPartRequest { step }).await.unwrap();
+            }
+        }
+        let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
+        let (request, mut client) = (with(&a.token, stream), house.client());
+        if headers.len() < 4 {
+            let call = tokio::spawn(async move { client.upload_part(request).await });
+            // The file appears when the stream has its turn.
+            let incoming = house.data.join("incoming");
+            let expected = headers.len() + 1;
+            house
+                .until(async || std::fs::read_dir(&incoming).unwrap().count() == expected)
+                .await;
+            waiting.push((sender, call));
+            headers.push(header);
+        } else {
+            let refused = client.upload_part(request).await.unwrap_err();
+            assert_eq!(reason(&refused), "UPLOADS_TOO_MANY");
+        }
+    }
+    let busy = a.upload(headers[0].clone(), &[]).await.unwrap_err();
+    assert_eq!(reason(&busy), "UPLOAD_UNDER_WAY");
+    for (sender, call) in waiting {
+        // The connection goes without a word.
+        call.abort();
+        drop(sender);
+    }
+    for header in &headers {
+        house
+            .until(async || progress(&house, &a, header).await.committed_bytes == FULL)
+            .await;
+    }
+    house
+        .until(async || {
+            let again = UploadPartHeader {
+                offset: FULL,
+                ..headers[0].clone()
+            };
+            a.upload(again, &[])
+                .await
+                .is_ok_and(|answer| answer.committed_bytes == FULL)
+        })
+        .await;
 }

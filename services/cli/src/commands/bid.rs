@@ -1,5 +1,7 @@
 //! Bids: seal on this machine, submit, replace, withdraw, and look after receipts.
 
+mod receipts;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -16,8 +18,6 @@ use sunbid_contracts::{
     },
     tender::v1::GetTenderRequest,
 };
-use sunbid_proofs::{LogId, receipt};
-use sunbid_sealing::{Bundle, CheckedHeader};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::tender_name;
@@ -28,6 +28,9 @@ use crate::{
     output, progress,
     sealing::{SealedBid, SealedPart, Wish, seal_bid},
 };
+
+pub use receipts::show_receipt;
+use receipts::{Expected, check_receipt, own_bundle};
 
 /// Sealed payloads up to this size travel with the submission.
 const INLINE: u64 = 64 * 1024;
@@ -284,72 +287,6 @@ pub async fn submit(
     Ok(answer)
 }
 
-/// What a receipt must be for.
-struct Expected<'a> {
-    tender: &'a str,
-    lot_id: &'a str,
-    bundle: &'a [u8],
-    withdrawal: bool,
-}
-
-/// A receipt is worth keeping only if it is for what was sent and the platform's key signed it.
-async fn check_receipt(
-    connection: &Connection,
-    receipt: &Receipt,
-    expected: &Expected<'_>,
-) -> anyhow::Result<()> {
-    let log = LogId::of("bid", expected.tender);
-    let is_for_this = receipt.tender == expected.tender
-        && receipt.lot_id == expected.lot_id
-        && receipt.bundle == expected.bundle
-        && receipt.withdrawal == expected.withdrawal
-        && receipt.log_id == log.as_bytes();
-    anyhow::ensure!(
-        is_for_this,
-        "THE RECEIPT IS FOR SOMETHING ELSE; do not rely on it"
-    );
-    let canonical = receipt::Receipt {
-        tender: receipt.tender.clone(),
-        lot_id: receipt.lot_id.clone(),
-        bundle: receipt.bundle.clone(),
-        revision: u64::try_from(receipt.revision)?,
-        withdrawal: receipt.withdrawal,
-        accept_time_us: receipt.accept_time_us,
-        leaf: receipt
-            .leaf
-            .as_slice()
-            .try_into()
-            .context("the receipt's leaf is not 32 bytes")?,
-        log,
-    };
-    let key = connection.platform().await?.receipt_key;
-    canonical
-        .verify(&receipt.signature, &key)
-        .context("THE RECEIPT IS NOT SIGNED BY THE PLATFORM'S KEY; do not rely on it")
-}
-
-/// The bundle that the platform says is ours is of this tender and lot: what is signed to withdraw
-/// it can withdraw nothing else.
-fn own_bundle(bid: &Bid, tender: &str, lot: &str) -> anyhow::Result<()> {
-    let headers = bid
-        .parts
-        .iter()
-        .map(|part| Ok(CheckedHeader::parse(&part.header)?))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    for header in &headers {
-        let subject = header.subject();
-        let ours = subject.tender.as_bytes() == tender.as_bytes()
-            && subject.lot.as_bytes() == lot.as_bytes();
-        anyhow::ensure!(ours, "the platform named the bid of another tender or lot");
-    }
-    let bundle = Bundle::of(&headers.iter().collect::<Vec<_>>())?;
-    anyhow::ensure!(
-        bundle.id().as_slice() == bid.bundle,
-        "the platform named another bundle"
-    );
-    Ok(())
-}
-
 /// Withdraws the profile's bid for a lot.
 pub async fn withdraw(connection: &Connection, tender: &str, lot: &str) -> anyhow::Result<Receipt> {
     let mut bids = connection.bid();
@@ -483,25 +420,6 @@ fn show(bid: &Bid) -> String {
         ("状态", state(bid).to_owned()),
         ("收到时间", output::time(bid.accept_time_us)),
         ("bundle", hex::encode(&bid.bundle)),
-    ])
-}
-
-/// A receipt for people.
-pub fn show_receipt(receipt: &Receipt) -> String {
-    let kind = if receipt.withdrawal {
-        "撤回回执 / withdrawal receipt"
-    } else {
-        "投标回执 / bid receipt"
-    };
-    output::fields(&[
-        ("回执", kind.to_owned()),
-        ("项目", receipt.tender.clone()),
-        ("标段", receipt.lot_id.clone()),
-        ("版次", receipt.revision.to_string()),
-        ("收到时间", output::time(receipt.accept_time_us)),
-        ("bundle", hex::encode(&receipt.bundle)),
-        ("leaf", hex::encode(&receipt.leaf)),
-        ("signature", hex::encode(&receipt.signature)),
     ])
 }
 

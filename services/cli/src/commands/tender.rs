@@ -1,30 +1,24 @@
 //! Tenders: draft, check, review, key ceremony, documents, suspension, termination.
 
+mod files;
+mod text;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use sunbid_contracts::{
-    common::v1::FileDigest,
-    tender::v1::{
-        CheckTenderRequest, CreateTenderRequest, DownloadDocumentRequest, GetCeremonyRequest,
-        GetTenderRequest, ListTendersRequest, ResumeTenderRequest, ReviewKind, ReviewTenderRequest,
-        StartCeremonyRequest, SuspendTenderRequest, Tender, TenderState, TerminateTenderRequest,
-        TerminationCause, UpdateTenderRequest, UploadDocumentHeader, UploadDocumentRequest,
-        UploadDocumentResponse, upload_document_request::Step,
-    },
+use sunbid_contracts::tender::v1::{
+    CheckTenderRequest, CreateTenderRequest, GetCeremonyRequest, GetTenderRequest,
+    ListTendersRequest, ResumeTenderRequest, ReviewKind, ReviewTenderRequest, StartCeremonyRequest,
+    SuspendTenderRequest, Tender, TerminateTenderRequest, TerminationCause, UpdateTenderRequest,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{digest, moment, organization_name, tender_name};
-use crate::{
-    connection::{Connection, request_id},
-    context::Context,
-    output, progress,
-};
+use crate::{connection::request_id, context::Context, output};
 
-/// Bytes of a document sent at once.
-const CHUNK: usize = 256 * 1024;
+use files::download;
+pub use files::upload;
+use text::{show, show_ceremony, state};
 
 #[derive(Debug, Subcommand)]
 pub enum TenderCommand {
@@ -377,229 +371,6 @@ pub async fn run(context: &Context, command: TenderCommand) -> anyhow::Result<()
 fn read_draft(file: &Path) -> anyhow::Result<Tender> {
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     output::from_json(&text).with_context(|| file.display().to_string())
-}
-
-/// Sends a document of a draft, its digest first.
-pub async fn upload(
-    connection: &Connection,
-    tender: &str,
-    file: &Path,
-    media_type: &str,
-) -> anyhow::Result<UploadDocumentResponse> {
-    let name = file
-        .file_name()
-        .and_then(|n| n.to_str())
-        .context("the file has no name")?;
-    let size = tokio::fs::metadata(file)
-        .await
-        .with_context(|| file.display().to_string())?
-        .len();
-    let digest = digest_of(file)?;
-    let bar = progress::bytes(name, size);
-    let header = UploadDocumentHeader {
-        request_id: request_id(),
-        tender: tender.to_owned(),
-        document: Some(FileDigest {
-            file_name: name.to_owned(),
-            media_type: media_type.to_owned(),
-            size_bytes: i64::try_from(size)?,
-            sha256: digest.to_vec(),
-        }),
-    };
-    let (sender, receiver) = tokio::sync::mpsc::channel(4);
-    let mut source = tokio::fs::File::open(file).await?;
-    let sending = tokio::spawn(async move {
-        let first = UploadDocumentRequest {
-            step: Some(Step::Header(header)),
-        };
-        if sender.send(first).await.is_err() {
-            return Ok(());
-        }
-        loop {
-            let mut chunk = vec![0; CHUNK];
-            let read = source.read(&mut chunk).await?;
-            if read == 0 {
-                return Ok::<(), std::io::Error>(());
-            }
-            chunk.truncate(read);
-            bar.inc(read as u64);
-            if sender
-                .send(UploadDocumentRequest {
-                    step: Some(Step::Chunk(chunk)),
-                })
-                .await
-                .is_err()
-            {
-                // The platform answered before the end; its answer says why.
-                return Ok(());
-            }
-        }
-    });
-    let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
-    let answer = connection
-        .tender()
-        .upload_document(stream)
-        .await?
-        .into_inner();
-    sending.await??;
-    Ok(answer)
-}
-
-async fn download(
-    connection: &Connection,
-    tender: &str,
-    digest: Vec<u8>,
-    to: &Path,
-) -> anyhow::Result<()> {
-    let request = DownloadDocumentRequest {
-        tender: tender.to_owned(),
-        sha256: digest.clone(),
-    };
-    let mut stream = connection
-        .tender()
-        .download_document(request)
-        .await?
-        .into_inner();
-    let beside = to.with_extension("part");
-    let mut file = tokio::fs::File::create(&beside).await?;
-    while let Some(message) = stream.message().await? {
-        file.write_all(&message.chunk).await?;
-    }
-    file.sync_all().await?;
-    anyhow::ensure!(
-        digest_of(&beside)?.as_slice() == digest,
-        "what the platform sent is not the document with this digest"
-    );
-    tokio::fs::rename(&beside, to).await?;
-    Ok(())
-}
-
-fn digest_of(file: &Path) -> anyhow::Result<[u8; 32]> {
-    use std::io::Read;
-    let mut source = std::fs::File::open(file).with_context(|| file.display().to_string())?;
-    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        let read = source.read(&mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        context.update(&buffer[..read]);
-    }
-    context
-        .finish()
-        .as_ref()
-        .try_into()
-        .context("SHA-256 gives 32 bytes")
-}
-
-fn show(tender: &Tender) -> String {
-    let times = tender.timetable.unwrap_or_default();
-    let lots: Vec<String> = tender
-        .lots
-        .iter()
-        .map(|lot| {
-            format!(
-                "{} {} 预算 {} 最高限价 {} 保证金 {}",
-                lot.lot_id,
-                lot.title,
-                output::amount(lot.budget_fen),
-                output::amount(lot.ceiling_fen),
-                output::amount(lot.deposit_fen)
-            )
-        })
-        .collect();
-    let holders: Vec<String> = tender
-        .holders
-        .iter()
-        .map(|h| format!("{} {}", h.index, h.display_name))
-        .collect();
-    output::fields(&[
-        ("name", tender.name.clone()),
-        ("统一交易标识码", tender.deal_code.clone()),
-        ("项目", tender.title.clone()),
-        ("采购人", tender.purchaser_display_name.clone()),
-        ("状态", state(tender).to_owned()),
-        ("原因", tender.state_reason.clone()),
-        ("标段", lots.join("\n")),
-        (
-            "文件获取",
-            format!(
-                "{} — {}",
-                output::time(times.document_from_us),
-                output::time(times.document_until_us)
-            ),
-        ),
-        ("投标截止/开标", output::time(times.bid_deadline_us)),
-        ("持钥机构", holders.join("\n")),
-        (
-            "开标门限",
-            if tender.threshold == 0 {
-                String::new()
-            } else {
-                format!("{} / {}", tender.threshold, tender.holders.len())
-            },
-        ),
-        ("公钥", hex::encode(&tender.public_key)),
-        ("etag", tender.etag.to_string()),
-        (
-            "暂停",
-            tender
-                .hold
-                .as_ref()
-                .map(|h| h.reason.clone())
-                .unwrap_or_default(),
-        ),
-    ])
-}
-
-fn show_ceremony(ceremony: &sunbid_contracts::tender::v1::Ceremony) -> String {
-    let mut rows = vec![
-        ("name", ceremony.name.clone()),
-        ("ceremony id", hex::encode(&ceremony.cid)),
-        ("state", ceremony.state().as_str_name().to_owned()),
-        (
-            "threshold",
-            format!("{} / {}", ceremony.threshold, ceremony.holders.len()),
-        ),
-        ("fault", ceremony.fault.clone()),
-    ];
-    for round in 1..=5 {
-        let done: Vec<String> = ceremony
-            .messages
-            .iter()
-            .filter(|message| message.round == round)
-            .map(|message| message.index.to_string())
-            .collect();
-        let label = [
-            "commitments",
-            "packages",
-            "posted shares",
-            "certificates",
-            "rehearsal",
-        ];
-        if let Some(label) = label.get(usize::try_from(round - 1).unwrap_or_default()) {
-            rows.push((label, done.join(" ")));
-        }
-    }
-    output::fields(&rows)
-}
-
-fn state(tender: &Tender) -> &'static str {
-    if tender.hold.is_some() {
-        return "暂停";
-    }
-    match tender.state() {
-        TenderState::Draft => "文件编制",
-        TenderState::Ceremony => "密钥仪式",
-        TenderState::Ready => "待发布",
-        TenderState::Announced => "公告/投标",
-        TenderState::Closed => "截标",
-        TenderState::Opened => "已开标",
-        TenderState::Failed => "流标",
-        TenderState::Terminated => "终止",
-        TenderState::Unspecified => "",
-    }
 }
 
 #[cfg(test)]

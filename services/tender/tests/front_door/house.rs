@@ -88,7 +88,7 @@ pub struct House {
     keys: Keys,
     channel: Channel,
     tenders: Journal,
-    notices: Journal,
+    pub notices: Journal,
     shutdown: CancellationToken,
     _tasks: JoinSet<()>,
     _folder: tempfile::TempDir,

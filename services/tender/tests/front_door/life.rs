@@ -9,6 +9,7 @@ use sunbid_contracts::{
         TerminateTenderRequest, TerminationCause,
     },
 };
+use sunbid_journal::Val;
 use sunbid_terms::{Clock, Instant};
 use tonic::Code;
 
@@ -187,6 +188,50 @@ async fn a_question_is_answered_for_all_and_its_asker_told_to_nobody() {
         house.kinds(&tender.name).await,
         [NoticeKind::Clarification, NoticeKind::Tender]
     );
+}
+
+#[tokio::test]
+async fn of_two_clarifications_the_second_is_told_before_the_deadline_moves() {
+    let house = House::build().await;
+    let tender = house.announced().await;
+    let late = start_of_time().plus_seconds(15 * DAY);
+    house.clock.set(late);
+    // Another one has reserved the deadline and its process has died.
+    let other = [
+        Val::Text(tender.name.clone()),
+        Val::Text("notices/other".to_owned()),
+        Val::Int(late.plus_seconds(60).micros()),
+    ];
+    let reserve = "INSERT INTO reservation (tender, notice, until_us) VALUES ($1, $2, $3)";
+    house.notices.db().exec(reserve, &other).await.unwrap();
+    let clarify = |text: &str, affects_bids| PublishClarificationRequest {
+        request_id: id(),
+        tender: tender.name.clone(),
+        text: text.to_owned(),
+        affects_bids,
+        ..Default::default()
+    };
+    let publish = async |request| {
+        let mut client = house.notice();
+        client.publish_clarification(house.purchaser(request)).await
+    };
+    let moving = clarify("保修期三年。", true);
+    let status = publish(moving.clone()).await.unwrap_err();
+    assert_eq!(reason(&status), "CLARIFICATION_UNDER_WAY");
+    let stands = house.get(&tender.name).await.timetable;
+    assert_eq!(stands, tender.timetable);
+    // One that moves nothing is not in the way.
+    publish(clarify("错字更正。", false)).await.unwrap();
+    house.clock.set(late.plus_seconds(60));
+    let first = publish(moving).await.unwrap().into_inner();
+    let first = first.notice.unwrap();
+    let old = tender.timetable.unwrap().bid_deadline_us;
+    assert!(first.deadline_us > old);
+    // Published, it is in nobody's way any more.
+    house.clock.set(late.plus_seconds(2 * DAY));
+    let second = publish(clarify("交货地点变更。", true)).await.unwrap();
+    let second = second.into_inner().notice.unwrap();
+    assert!(second.deadline_us > first.deadline_us);
 }
 
 async fn ask_of(house: &House, organization: &str, role: Role, tender: &str) -> tonic::Status {

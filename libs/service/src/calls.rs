@@ -1,0 +1,388 @@
+//! Calls at a time: counted for each organisation and for the public together, and ended when they take
+//! too long. What is too much is refused early, with a hint when to try again, instead of slowing all.
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http_body::{Frame, SizeHint};
+use tonic::{Status, body::Body, metadata::MetadataMap};
+use tower::{Layer, Service};
+
+use crate::{Caller, Language, Problem, connections::Admission, limits::Limits};
+
+/// RPCs whose caller sends a stream: a large file on a slow line takes as long as it takes.
+const TRANSFERS: [&str; 2] = [
+    "/sunbid.bid.v1.BidService/UploadPart",
+    "/sunbid.tender.v1.TenderService/UploadDocument",
+];
+
+/// After this somebody else's call has probably ended.
+const RETRY: Duration = Duration::from_secs(1);
+/// After this somebody else's connection may have ended.
+const RECONNECT: Duration = Duration::from_secs(10);
+
+/// Counts calls; stands behind the authentication layer, which says whose they are.
+#[derive(Clone)]
+pub struct LimitLayer {
+    calls: Arc<Calls>,
+}
+
+struct Calls {
+    limits: Limits,
+    // Open calls by organisation, the public's under no name; locked for the length of a look-up.
+    open: Mutex<HashMap<String, u32>>,
+}
+
+impl LimitLayer {
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            calls: Arc::new(Calls {
+                limits,
+                open: Mutex::default(),
+            }),
+        }
+    }
+}
+
+impl<S> Layer<S> for LimitLayer {
+    type Service = Limited<S>;
+
+    fn layer(&self, inner: S) -> Limited<S> {
+        Limited {
+            calls: self.calls.clone(),
+            inner,
+        }
+    }
+}
+
+/// An open call; counted until it is dropped.
+struct Open {
+    calls: Arc<Calls>,
+    who: String,
+}
+
+impl Calls {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a call. The platform's own services are not counted: what they do follows from what was
+    /// let in.
+    fn admit(
+        self: &Arc<Self>,
+        admission: Option<&Admission>,
+        caller: Option<&Caller>,
+    ) -> Result<Option<Open>, Problem> {
+        if admission.is_some_and(|admission| !admission.admitted) {
+            return Err(Problem::TooMuch {
+                reason: "CONNECTIONS_TOO_MANY",
+                zh: "平台当前连接数已满，请稍后重新连接。".to_owned(),
+                en: "The platform has as many connections as it takes; connect again in a moment."
+                    .to_owned(),
+                retry: Some(RECONNECT),
+            });
+        }
+        let who = match caller {
+            Some(caller) if caller.is_service() => return Ok(None),
+            Some(caller) => caller.organization(),
+            None => "",
+        };
+        let most = if who.is_empty() {
+            self.limits.calls_of_public
+        } else {
+            self.limits.calls_per_organization
+        };
+        let mut open = self.lock();
+        let count = open.entry(who.to_owned()).or_default();
+        if *count >= most {
+            return Err(Problem::TooMuch {
+                reason: "CALLS_TOO_MANY",
+                zh: format!("同时进行的请求已达{most}个，请待其中一些结束后重试。"),
+                en: format!("{most} calls are open at a time at most; retry when some have ended."),
+                retry: Some(RETRY),
+            });
+        }
+        *count += 1;
+        Ok(Some(Open {
+            calls: self.clone(),
+            who: who.to_owned(),
+        }))
+    }
+
+    fn time_for(&self, path: &str) -> Duration {
+        let seconds = if TRANSFERS.contains(&path) {
+            self.limits.transfer_seconds
+        } else {
+            self.limits.call_seconds
+        };
+        Duration::from_secs(seconds.into())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut open = self.calls.lock();
+        if let Some(count) = open.get_mut(&self.who) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                open.remove(&self.who);
+            }
+        }
+    }
+}
+
+/// A service behind the limits.
+#[derive(Clone)]
+pub struct Limited<S> {
+    calls: Arc<Calls>,
+    inner: S,
+}
+
+impl<S, B> Service<http::Request<B>> for Limited<S>
+where
+    S: Service<http::Request<B>, Response = http::Response<Body>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let extensions = request.extensions();
+        let admitted = self.calls.admit(extensions.get(), extensions.get());
+        let language = language_of(&request);
+        let open = match admitted {
+            Ok(open) => open,
+            Err(problem) => {
+                let refused = problem.into_status(language).into_http();
+                return Box::pin(std::future::ready(Ok(refused)));
+            }
+        };
+        let time = self.calls.time_for(request.uri().path());
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let Ok(answer) = tokio::time::timeout(time, answer).await else {
+                let text = language.pick(
+                    "处理超时，请重试；重复的请求不会重复生效。",
+                    "This took too long; retry, the same request id takes effect once.",
+                );
+                return Ok(Status::deadline_exceeded(text).into_http());
+            };
+            let answer = answer?;
+            Ok(match open {
+                Some(open) => answer.map(|body| Body::new(Counted { body, _open: open })),
+                None => answer,
+            })
+        })
+    }
+}
+
+fn language_of<B>(request: &http::Request<B>) -> Language {
+    let mut headers = http::HeaderMap::new();
+    if let Some(value) = request.headers().get(http::header::ACCEPT_LANGUAGE) {
+        headers.insert(http::header::ACCEPT_LANGUAGE, value.clone());
+    }
+    Language::of(&MetadataMap::from_headers(headers))
+}
+
+/// An answer whose call is open until it is read or dropped.
+struct Counted {
+    body: Body,
+    _open: Open,
+}
+
+impl http_body::Body for Counted {
+    type Data = <Body as http_body::Body>::Data;
+    type Error = <Body as http_body::Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use prost::Message;
+    use sunbid_contracts::registry::v1::Role;
+    use tonic::Code;
+    use tonic_types::StatusExt;
+    use tower::service_fn;
+
+    use super::*;
+    use crate::token::Claims;
+
+    fn caller(organization: &str, role: Role) -> Caller {
+        Caller::new(Claims {
+            organization: organization.to_owned(),
+            roles: vec![role as i32],
+            ..Claims::default()
+        })
+    }
+
+    fn layer() -> LimitLayer {
+        LimitLayer::new(Limits {
+            calls_per_organization: 2,
+            calls_of_public: 3,
+            call_seconds: 5,
+            transfer_seconds: 60,
+            ..Limits::default()
+        })
+    }
+
+    fn request(path: &str, caller: Option<Caller>) -> http::Request<()> {
+        let mut request = http::Request::new(());
+        *request.uri_mut() = path.parse().unwrap();
+        if let Some(caller) = caller {
+            request.extensions_mut().insert(caller);
+        }
+        request
+    }
+
+    /// An answer that has not ended yet.
+    struct Unread;
+
+    impl http_body::Body for Unread {
+        type Data = <Body as http_body::Body>::Data;
+        type Error = Status;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Self::Data>, Status>>> {
+            Poll::Pending
+        }
+    }
+
+    async fn unread(
+        _: http::Request<()>,
+    ) -> Result<http::Response<Body>, std::convert::Infallible> {
+        Ok(http::Response::new(Body::new(Unread)))
+    }
+
+    fn status(answer: &http::Response<Body>) -> Status {
+        Status::from_header_map(answer.headers()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_call_counts_until_its_answer_was_read() {
+        let mut service = layer().layer(service_fn(unread));
+        for (who, most) in [
+            (Some(caller("organizations/a", Role::Supplier)), 2),
+            (Some(caller("organizations/b", Role::Supplier)), 2),
+            (None, 3),
+        ] {
+            let mut ask = || service.call(request("/x/y", who.clone())).now_or_never();
+            let mut open = Vec::new();
+            for _ in 0..most {
+                open.push(ask().unwrap().unwrap());
+            }
+            let refused = status(&ask().unwrap().unwrap());
+            assert_eq!(refused.code(), Code::ResourceExhausted);
+            let details = refused.get_error_details();
+            assert_eq!(details.error_info().unwrap().reason, "CALLS_TOO_MANY");
+            assert_eq!(details.retry_info().unwrap().retry_delay, Some(RETRY));
+            open.pop();
+            let again = ask().unwrap().unwrap();
+            assert!(Status::from_header_map(again.headers()).is_none());
+        }
+        assert!(service.calls.lock().is_empty());
+        let inner = caller("", Role::Service);
+        let mut open = Vec::new();
+        for _ in 0..9 {
+            let answer = service.call(request("/x/y", Some(inner.clone())));
+            open.push(answer.await.unwrap());
+        }
+        assert!(open.iter().all(|answer| answer.headers().is_empty()));
+    }
+
+    #[tokio::test]
+    async fn a_connection_without_room_is_told() {
+        let mut service = layer().layer(service_fn(unread));
+        for (admitted, told) in [(true, false), (false, true)] {
+            let mut asked = request("/x/y", None);
+            asked.extensions_mut().insert(Admission { admitted });
+            let answer = service.call(asked).await.unwrap();
+            let status = Status::from_header_map(answer.headers());
+            assert_eq!(status.is_some(), told);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_ends_and_a_transfer_may_take_longer() {
+        let slow = service_fn(|asked| async {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            unread(asked).await
+        });
+        let mut service = layer().layer(slow);
+        let late = service.call(request("/x/y", None)).await.unwrap();
+        assert_eq!(status(&late).code(), Code::DeadlineExceeded);
+        assert!(service.calls.lock().is_empty());
+        let sent = service.call(request(TRANSFERS[0], None)).await.unwrap();
+        assert!(Status::from_header_map(sent.headers()).is_none());
+    }
+
+    /// The parts of a descriptor that say which RPCs take a stream.
+    #[derive(Message)]
+    struct Files {
+        #[prost(message, repeated, tag = "1")]
+        file: Vec<File>,
+    }
+    #[derive(Message)]
+    struct File {
+        #[prost(string, tag = "2")]
+        package: String,
+        #[prost(message, repeated, tag = "6")]
+        service: Vec<Rpcs>,
+    }
+    #[derive(Message)]
+    struct Rpcs {
+        #[prost(string, tag = "1")]
+        name: String,
+        #[prost(message, repeated, tag = "2")]
+        method: Vec<Method>,
+    }
+    #[derive(Message)]
+    struct Method {
+        #[prost(string, tag = "1")]
+        name: String,
+        #[prost(bool, tag = "5")]
+        client_streaming: bool,
+    }
+
+    #[test]
+    fn every_rpc_that_takes_a_stream_has_time_for_it() {
+        let mut streaming = Vec::new();
+        for file in Files::decode(sunbid_contracts::DESCRIPTORS).unwrap().file {
+            for service in &file.service {
+                let methods = service.method.iter().filter(|one| one.client_streaming);
+                streaming.extend(
+                    methods.map(|one| format!("/{}.{}/{}", file.package, service.name, one.name)),
+                );
+            }
+        }
+        streaming.sort();
+        assert_eq!(streaming, TRANSFERS);
+    }
+}

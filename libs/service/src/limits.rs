@@ -1,0 +1,122 @@
+//! How much one caller may take of what all share, as an installation sets it: connections, streams,
+//! calls at a time, time. Kept to by [`crate::connections`] and [`crate::calls`].
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tonic::transport::Server;
+
+/// Bounds on what callers take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Open connections. Each takes an open file: the process's own limit must be higher.
+    pub connections: u32,
+    /// Streams that a connection may have open at a time; more wait at the caller.
+    pub streams_per_connection: u32,
+    /// Calls of a connection that are worked on at a time; more wait.
+    pub calls_per_connection: u32,
+    /// Calls of an organisation that are open at a time, over all its connections; more are refused.
+    /// A stream counts until it ends.
+    pub calls_per_organization: u32,
+    /// The same for everybody together who has not signed in.
+    pub calls_of_public: u32,
+    /// Seconds after which a call without an answer ends.
+    pub call_seconds: u32,
+    /// The same for calls that send a file.
+    pub transfer_seconds: u32,
+    /// Seconds between two looks whether the other end of a connection is there; one that does not
+    /// answer for as long is dropped, with all its streams.
+    pub keepalive_seconds: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // Below the 1,024 open files that a shell gives a process.
+            connections: 800,
+            streams_per_connection: 256,
+            calls_per_connection: 128,
+            calls_per_organization: 64,
+            calls_of_public: 1024,
+            // The longest answers are those to a holder's shares for thousands of bids.
+            call_seconds: 300,
+            transfer_seconds: 6 * 3600,
+            keepalive_seconds: 20,
+        }
+    }
+}
+
+impl Limits {
+    /// Names the first limit that cannot be meant.
+    pub fn check(&self) -> Result<(), String> {
+        let all = [
+            ("connections", self.connections, 1, 1_000_000),
+            (
+                "streams_per_connection",
+                self.streams_per_connection,
+                16,
+                65_536,
+            ),
+            (
+                "calls_per_connection",
+                self.calls_per_connection,
+                16,
+                65_536,
+            ),
+            (
+                "calls_per_organization",
+                self.calls_per_organization,
+                4,
+                65_536,
+            ),
+            ("calls_of_public", self.calls_of_public, 4, 1_000_000),
+            ("call_seconds", self.call_seconds, 5, 86_400),
+            ("transfer_seconds", self.transfer_seconds, 60, 7 * 86_400),
+            ("keepalive_seconds", self.keepalive_seconds, 1, 3600),
+        ];
+        for (name, value, least, most) in all {
+            if !(least..=most).contains(&value) {
+                return Err(format!(
+                    "limits.{name} must be from {least} to {most}, not {value}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// A server that keeps to them as far as connections go.
+    pub fn server(&self) -> Server {
+        let keepalive = Duration::from_secs(self.keepalive_seconds.into());
+        Server::builder()
+            .max_concurrent_streams(self.streams_per_connection)
+            .concurrency_limit_per_connection(usize_of(self.calls_per_connection))
+            .http2_keepalive_interval(Some(keepalive))
+            .http2_keepalive_timeout(Some(keepalive))
+    }
+
+    /// How many connections are served.
+    pub fn most_connections(&self) -> usize {
+        usize_of(self.connections)
+    }
+}
+
+fn usize_of(value: u32) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_cannot_be_meant_is_named() {
+        assert_eq!(Limits::default().check(), Ok(()));
+        let none = Limits {
+            calls_per_organization: 0,
+            ..Limits::default()
+        };
+        let fault = none.check().unwrap_err();
+        assert!(fault.contains("limits.calls_per_organization"), "{fault}");
+    }
+}
