@@ -197,7 +197,7 @@ fn submit(
     skip: i64,
     stale: bool,
 ) -> Result<(), TestCaseError> {
-    let stream = format!("{}/{bidder}", LOTS[lot]);
+    let stream = format!("bid/{}/{bidder}", LOTS[lot]);
     let own = log.bids.get(&stream).cloned().unwrap_or_default();
     let revision = own.last_revision() + 1 + skip;
     if log.close_if_due() {
@@ -231,7 +231,7 @@ fn submit(
 }
 
 fn withdraw(log: &mut Log, lot: usize, bidder: usize) -> Result<(), TestCaseError> {
-    let stream = format!("{}/{bidder}", LOTS[lot]);
+    let stream = format!("bid/{}/{bidder}", LOTS[lot]);
     let own = log.bids.get(&stream).cloned().unwrap_or_default();
     if log.close_if_due() || log.tender_box.gate(log.now).is_err() {
         return Ok(());
