@@ -20,8 +20,8 @@ use sqlx::{Connection, SqlitePool};
 use crate::error::ReadError;
 
 pub use migrate::Migration;
-pub use postgres::{AddressFault, Postgres};
 use postgres::Server;
+pub use postgres::{AddressFault, Postgres};
 pub use row::{Row, Val};
 pub(crate) use statement::Many;
 use statement::Texts;

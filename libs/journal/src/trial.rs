@@ -14,7 +14,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::OnceCell;
 
-use crate::db::Postgres;
+use crate::db::{Db, Postgres};
 
 /// The user that root lends its rights to, and the group.
 const USER: &str = "nobody";
@@ -117,7 +117,16 @@ impl Cluster {
         let cluster = Self::laid_out(base, options, programs)?;
         let data = cluster.data();
         let arguments = [
-            "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D", &data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+            "-D",
+            &data,
         ];
         cluster
             .programs
@@ -246,8 +255,20 @@ impl Cluster {
         let standby = Self::laid_out(base, &options, self.programs.clone())?;
         let (port, data) = (self.port.to_string(), standby.data());
         let arguments = [
-            "-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-R", "-X", "stream", "-c", "fast",
-            "--no-sync", "-D", &data,
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-U",
+            "postgres",
+            "-R",
+            "-X",
+            "stream",
+            "-c",
+            "fast",
+            "--no-sync",
+            "-D",
+            &data,
         ];
         standby
             .programs
@@ -308,9 +329,18 @@ impl Drop for Cluster {
     }
 }
 
-/// A fresh database of the cluster that all tests of this process share, or of the server that
-/// [`SERVER_VARIABLE`] names. Nothing, and a line that says so, without PostgreSQL.
+/// A fresh database, see [`fresh_address`], and that it may lose everything.
 pub async fn fresh_database() -> io::Result<Option<Postgres>> {
+    let Some(address) = fresh_address().await? else {
+        return Ok(None);
+    };
+    let settings = Postgres::parse(&address).map_err(io::Error::other)?;
+    Ok(Some(settings.accepting_loss()))
+}
+
+/// The address of a fresh database of the cluster that all tests of this process share, or of the
+/// server that [`SERVER_VARIABLE`] names. Nothing, and a line that says so, without PostgreSQL.
+pub async fn fresh_address() -> io::Result<Option<String>> {
     static SHARED: OnceCell<Option<Cluster>> = OnceCell::const_new();
     let server = match std::env::var(SERVER_VARIABLE) {
         Ok(server) => server,
@@ -325,9 +355,7 @@ pub async fn fresh_database() -> io::Result<Option<Postgres>> {
             }
         }
     };
-    let address = fresh_on(&server).await?;
-    let settings = Postgres::parse(&address).map_err(io::Error::other)?;
-    Ok(Some(settings.accepting_loss()))
+    fresh_on(&server).await.map(Some)
 }
 
 /// Creates a database on a server; its address.
@@ -336,7 +364,11 @@ pub async fn fresh_on(server: &str) -> io::Result<String> {
     let number = NUMBER.fetch_add(1, Ordering::SeqCst);
     let name = format!("sunbid_{}_{number}", std::process::id());
     let admin = format!("{server}/postgres");
-    tell(&admin, &format!("CREATE DATABASE {name} TEMPLATE template0")).await?;
+    tell(
+        &admin,
+        &format!("CREATE DATABASE {name} TEMPLATE template0"),
+    )
+    .await?;
     Ok(format!("{server}/{name}"))
 }
 
@@ -361,4 +393,15 @@ async fn count(address: &str, question: &str) -> io::Result<i64> {
         .map_err(io::Error::other)?;
     connection.close().await.map_err(io::Error::other)?;
     Ok(found)
+}
+
+/// A fresh database of every engine at hand: a SQLite file in `folder`, and PostgreSQL's.
+pub async fn engines(folder: &Path) -> io::Result<Vec<Db>> {
+    let sqlite = Db::sqlite(&folder.join("trial.db")).await;
+    let mut engines = vec![sqlite.map_err(io::Error::other)?];
+    if let Some(settings) = fresh_database().await? {
+        let postgres = Db::postgres(&settings).await;
+        engines.push(postgres.map_err(io::Error::other)?);
+    }
+    Ok(engines)
 }

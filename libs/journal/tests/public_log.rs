@@ -210,7 +210,10 @@ async fn an_epoch_that_does_not_follow_is_refused(place: Place) {
         })
     ));
     // Of two publishers of one epoch, one wins.
-    let (one, two) = tokio::join!(public.seal_epoch(1, at, &[], None), public.seal_epoch(1, at, &[], None));
+    let (one, two) = tokio::join!(
+        public.seal_epoch(1, at, &[], None),
+        public.seal_epoch(1, at, &[], None)
+    );
     assert!(one.is_ok() != two.is_ok());
     assert_eq!(public.size().await.unwrap(), 2);
     assert_eq!(public.root_at(2).await.unwrap(), {

@@ -2,15 +2,19 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use sunbid_journal::PublicLog;
+use sunbid_journal::{Lease, PublicLog};
 use sunbid_proofs::Hash;
 use sunbid_service::{Problem, Setting};
 use tokio::{sync::watch, time::MissedTickBehavior};
 
 use crate::mirror::Mirror;
 
-/// Makes the epochs.
+/// How often it is looked who makes the epochs.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// Makes the epochs, if no other process on the same database does.
 pub struct Epochs {
+    pub lease: Lease,
     pub mirror: Arc<Mirror>,
     pub public_log: PublicLog,
     pub setting: Setting,
@@ -21,29 +25,49 @@ pub struct Epochs {
 
 impl Epochs {
     /// Makes one epoch after another until the process stops.
-    pub async fn run(self) {
+    pub async fn run(mut self) {
         let mut ticks = tokio::time::interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beats = tokio::time::interval(BEAT);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                () = self.setting.shutdown.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            if let Err(problem) = self.epoch().await {
+            let done = tokio::select! {
+                () = self.setting.shutdown.cancelled() => break,
+                _ = ticks.tick() => self.epoch().await,
+                _ = beats.tick() => self.show().await,
+            };
+            if let Err(problem) = done {
                 tracing::warn!(
                     ?problem,
                     "an epoch could not be made; the next will cover it"
                 );
             }
         }
+        if let Err(error) = self.lease.give_back().await {
+            tracing::warn!(%error, "another process has to wait for its turn at the public log");
+        }
     }
 
-    async fn epoch(&self) -> Result<(), Problem> {
+    /// Goes on being the one that makes the epochs; where another does, watchers here are told of
+    /// what it made.
+    async fn show(&mut self) -> Result<(), Problem> {
+        if self.lease.hold().await?.is_none() {
+            let size = self.public_log.size().await?;
+            self.made
+                .send_if_modified(|known| std::mem::replace(known, size) != size);
+        }
+        Ok(())
+    }
+
+    async fn epoch(&mut self) -> Result<(), Problem> {
+        let Some(fence) = self.lease.hold().await? else {
+            return Ok(());
+        };
         self.mirror.catch_up().await?;
         let heads = self.mirror.heads().await;
         let next = self.public_log.size().await?;
         self.public_log
-            .seal_epoch(next, self.setting.clock.now(), &heads)
+            .seal_epoch(next, self.setting.clock.now(), &heads, Some(&fence))
             .await
             .map_err(Problem::internal)?;
         self.made.send_replace(next + 1);
@@ -70,13 +94,17 @@ pub fn read_witnessed(file: &Path) -> Result<Option<(u64, Hash)>, String> {
 
 /// Keeps what a witness has now seen; never less than before.
 pub fn keep_witnessed(file: &Path, size: u64, root: &Hash) -> Result<(), String> {
+    let fault = |error: std::io::Error| format!("{}: {error}", file.display());
+    // Several processes may keep it at once; each sees what the one before it kept.
+    let turn = std::fs::File::create(file.with_extension("lock")).map_err(fault)?;
+    turn.lock().map_err(fault)?;
     if read_witnessed(file)?.is_some_and(|(known, _)| known >= size) {
         return Ok(());
     }
     let beside = file.with_extension("new");
     std::fs::write(&beside, format!("{size} {}\n", hex::encode(root)))
         .and_then(|()| std::fs::rename(&beside, file))
-        .map_err(|error| format!("{}: {error}", file.display()))
+        .map_err(fault)
 }
 
 #[cfg(test)]

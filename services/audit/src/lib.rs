@@ -14,7 +14,7 @@ mod trail;
 use std::{sync::Arc, time::Duration};
 
 use sunbid_contracts::audit::v1::audit_service_server::AuditServiceServer;
-use sunbid_journal::PublicLog;
+use sunbid_journal::{Lease, PublicLog};
 use sunbid_service::{Setting, StartError, Started};
 use tokio::task::JoinSet;
 
@@ -67,7 +67,9 @@ pub async fn start(setting: Setting, settings: AuditSettings) -> Result<Started,
         pages: Arc::new(setting.pages(SERVICE)?),
     };
     let mut tasks = JoinSet::new();
+    let lease = Lease::new(mirror.journal().db().clone(), "public-log");
     let maker = epochs::Epochs {
+        lease: lease.map_err(|error| fault(error.to_string()))?,
         mirror,
         public_log,
         setting,

@@ -165,16 +165,17 @@ fn containing(text: &str) -> String {
 mod tests {
     use super::*;
 
-    async fn migrated(folder: &std::path::Path) -> Db {
-        let db = Db::sqlite(&folder.join("notice.db")).await.unwrap();
-        db.migrate(crate::MIGRATIONS).await.unwrap();
-        db
-    }
-
     #[tokio::test]
     async fn every_statement_runs_on_the_migrated_tables() {
         let folder = tempfile::tempdir().unwrap();
-        let db = migrated(folder.path()).await;
+        let engines = sunbid_journal::trial::engines(folder.path()).await;
+        for db in engines.unwrap() {
+            check(db).await;
+        }
+    }
+
+    async fn check(db: Db) {
+        db.migrate(crate::MIGRATIONS).await.unwrap();
         for (name, sql) in SQL {
             db.prepare(sql)
                 .await
@@ -216,7 +217,14 @@ mod tests {
     #[tokio::test]
     async fn askers_see_their_own_and_the_answered_questions() {
         let folder = tempfile::tempdir().unwrap();
-        let db = migrated(folder.path()).await;
+        let engines = sunbid_journal::trial::engines(folder.path()).await;
+        for db in engines.unwrap() {
+            check_questions(db).await;
+        }
+    }
+
+    async fn check_questions(db: Db) {
+        db.migrate(crate::MIGRATIONS).await.unwrap();
         for (at, asker) in ["a", "b"].into_iter().enumerate() {
             let mut question = Question {
                 name: format!("q{at}"),

@@ -430,7 +430,10 @@ mod tests {
                 "{wrong}"
             );
         }
-        for secret in ["postgres://u:secret@h/d", "postgres://u@h/d?password=secret"] {
+        for secret in [
+            "postgres://u:secret@h/d",
+            "postgres://u@h/d?password=secret",
+        ] {
             let fault = Postgres::parse(secret).unwrap_err();
             assert_eq!(fault, AddressFault::Password);
             assert!(!fault.to_string().contains("secret"));
@@ -460,7 +463,10 @@ mod tests {
         }
         for lost in ["off", "local"] {
             let why = refused(&settings, &found(lost, "on", false), None);
-            assert!(why.contains(lost) && why.contains("accept_loss_on_failure"), "{why}");
+            assert!(
+                why.contains(lost) && why.contains("accept_loss_on_failure"),
+                "{why}"
+            );
         }
         assert!(refused(&settings, &found("on", "off", false), None).contains("fsync"));
         assert!(refused(&settings, &found("on", "on", true), None).contains("standby"));
