@@ -1,6 +1,7 @@
 //! A whole platform for tests: the real program, real processes and sockets, entered through the
 //! same doors as everybody uses. Holds no shortcuts into any service.
 
+pub mod storm;
 pub mod surfaces;
 
 use std::path::PathBuf;
