@@ -49,4 +49,6 @@ if [[ $what != checks ]]; then
   else
     cargo test --workspace --locked --no-fail-fast
   fi
+  step "services over PostgreSQL"
+  tests/postgres.sh
 fi

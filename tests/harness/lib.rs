@@ -2,6 +2,7 @@
 //! same doors as everybody uses. Holds no shortcuts into any service.
 
 pub mod anyrpc;
+pub mod storm;
 pub mod surfaces;
 
 use std::path::PathBuf;
@@ -12,6 +13,8 @@ use sunbid_cli::{
     output::Output,
 };
 use sunbid_contracts::tender::v1::Tender;
+use sunbid_journal::trial;
+use sunbid_service::trial::ENGINE_VARIABLE;
 use tempfile::TempDir;
 
 /// How test platforms answer.
@@ -28,11 +31,23 @@ pub struct World {
 }
 
 impl World {
-    /// Raises a platform on free ports.
+    /// Raises a platform on free ports, over the engine that `SUNBID_TEST_ENGINE` names.
     pub async fn raise() -> anyhow::Result<Self> {
+        let database = match std::env::var(ENGINE_VARIABLE).as_deref() {
+            Ok("postgres") => {
+                let address = trial::fresh_address().await?;
+                Some(address.context("PostgreSQL is asked for and not installed")?)
+            }
+            _ => None,
+        };
+        Self::raise_on(database).await
+    }
+
+    /// Raises a platform on free ports, over a PostgreSQL database where one is named.
+    pub async fn raise_on(database: Option<String>) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("sunbid-test-").tempdir()?;
         let narrator = Narrator::new(OUTPUT, true);
-        let stage = Stage::raise(program()?, folder.path(), 0, &narrator, OUTPUT).await?;
+        let stage = Stage::raise(program()?, folder.path(), 0, database, &narrator, OUTPUT).await?;
         Ok(Self {
             stage,
             narrator,

@@ -9,75 +9,23 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use ring::rand::{SecureRandom, SystemRandom};
 use sunbid_cli::{
     commands::verify,
-    demo::{
-        acts::{make_bid, submit},
-        cast::{PURCHASER, Part, SUPPLIERS},
-    },
+    demo::cast::{PURCHASER, SUPPLIERS},
     output::to_json,
 };
-use sunbid_contracts::{
-    bid::v1::{GetBidRequest, Receipt},
-    opening::v1::{GetSessionRequest, SessionState},
-    tender::v1::Tender,
-};
+use sunbid_contracts::{bid::v1::Receipt, tender::v1::Tender};
 use sunbid_proofs::{Note, Signer, sha256};
 use sunbid_terms::Instant;
-use sunbid_tests::{OUTPUT, World};
-
-/// One supplier replaces its bid until the storm ends; what was acknowledged is noted.
-async fn storm(
-    world: &World,
-    supplier: &Part,
-    tender: &Tender,
-    over: &AtomicBool,
-    acknowledged: &Mutex<Vec<(&'static str, Receipt)>>,
-) {
-    let desk = world.stage.desk(supplier.profile).unwrap();
-    while !over.load(Ordering::SeqCst) {
-        let connection = world.stage.of(supplier.profile).await.unwrap();
-        let request = GetBidRequest {
-            tender: tender.name.clone(),
-            lot_id: "01".into(),
-        };
-        let revision = match connection.bid().get_bid(request).await {
-            Ok(answer) => answer.into_inner().bid.map_or(0, |bid| bid.revision) + 1,
-            Err(status) if status.code() == tonic::Code::Unavailable => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-            Err(_) => 1,
-        };
-        let revision = u32::try_from(revision).unwrap();
-        let _ = fs::remove_dir_all(desk.join(format!("sealed-01-{revision}")));
-        let sealed = make_bid(
-            &world.stage,
-            supplier,
-            tender,
-            "01",
-            "2700000.00",
-            revision,
-            0,
-        )
-        .await
-        .unwrap();
-        if let Ok(receipt) = submit(&world.stage, supplier, &sealed).await {
-            acknowledged
-                .lock()
-                .unwrap()
-                .push((supplier.profile, receipt));
-        }
-    }
-}
+use sunbid_tests::{
+    OUTPUT, World,
+    storm::{self, Storm},
+};
 
 async fn kill_again_and_again(world: &World) {
     let kills: u32 = std::env::var("SUNBID_KILLS")
@@ -98,49 +46,16 @@ async fn kill_again_and_again(world: &World) {
 async fn every_receipt_survives_and_every_byte_counts() {
     let world = Arc::new(World::raise().await.unwrap());
     let tender = world.announced(0).await.unwrap();
-    let over = Arc::new(AtomicBool::new(false));
-    let acknowledged = Arc::new(Mutex::new(Vec::new()));
-    let mut bidders = tokio::task::JoinSet::new();
-    for supplier in &SUPPLIERS {
-        let (world, tender) = (world.clone(), tender.clone());
-        let (over, acknowledged) = (over.clone(), acknowledged.clone());
-        bidders.spawn(async move { storm(&world, supplier, &tender, &over, &acknowledged).await });
-    }
+    let storm = Storm::begin(&world, &tender);
     kill_again_and_again(&world).await;
-    over.store(true, Ordering::SeqCst);
-    while let Some(ended) = bidders.join_next().await {
-        ended.unwrap();
-    }
-    let acknowledged = acknowledged.lock().unwrap().clone();
+    let acknowledged = storm.end().await.unwrap();
     assert!(
         acknowledged.len() >= SUPPLIERS.len(),
         "{} acknowledged",
         acknowledged.len()
     );
-    for supplier in &SUPPLIERS {
-        let request = GetBidRequest {
-            tender: tender.name.clone(),
-            lot_id: "01".into(),
-        };
-        let connection = world.stage.of(supplier.profile).await.unwrap();
-        let known = connection
-            .bid()
-            .get_bid(request)
-            .await
-            .unwrap()
-            .into_inner()
-            .receipts;
-        for (_, receipt) in acknowledged
-            .iter()
-            .filter(|(of, _)| *of == supplier.profile)
-        {
-            assert!(
-                known.contains(receipt),
-                "{} lost {receipt:?}",
-                supplier.profile
-            );
-        }
-    }
+    let lost = storm::lost(&world, &tender, &acknowledged).await.unwrap();
+    assert!(lost.is_empty(), "{lost:?}");
     let deadline = tender.timetable.unwrap().bid_deadline_us;
     world
         .stage
@@ -170,23 +85,8 @@ async fn every_receipt_survives_and_every_byte_counts() {
 
 /// Waits for the opening record and its disclosure.
 async fn disclosed(world: &World, tender: &Tender) -> std::path::PathBuf {
+    storm::announced(world, tender).await.unwrap();
     let connection = world.stage.of(PURCHASER.profile).await.unwrap();
-    for _ in 0..600 {
-        let request = GetSessionRequest {
-            tender: tender.name.clone(),
-        };
-        let session = connection
-            .opening()
-            .get_session(request)
-            .await
-            .unwrap()
-            .into_inner()
-            .session;
-        if session.unwrap().state() == SessionState::Announced {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
     let desk = world.stage.desk("citizen").unwrap();
     for attempt in 0..100 {
         let folder = desk.join(format!("records-{attempt}"));

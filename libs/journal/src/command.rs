@@ -209,9 +209,11 @@ pub struct Behind {
 
 pub(crate) const SET_CURSOR: &str = "INSERT INTO consumer_cursor (consumer, log_id, next_seq) \
      VALUES ($1, $2, $3) \
-     ON CONFLICT (consumer, log_id) DO UPDATE SET next_seq = excluded.next_seq";
+     ON CONFLICT (consumer, log_id) DO UPDATE SET next_seq = excluded.next_seq \
+     WHERE excluded.next_seq > consumer_cursor.next_seq";
 
-/// Moves a consumer's cursor, in the same transaction as the effect of what it read.
+/// Moves a consumer's cursor, in the same transaction as the effect of what it read. Never back: of
+/// several processes that follow, the slower one has nothing to say.
 pub fn cursor_write(consumer: &str, remote: LogId, next_seq: u64) -> Write {
     Write {
         sql: SET_CURSOR,

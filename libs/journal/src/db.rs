@@ -5,6 +5,7 @@
 
 mod engine_error;
 mod migrate;
+mod postgres;
 mod row;
 mod statement;
 mod tx;
@@ -13,13 +14,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, PgPool, SqlitePool};
+use sqlx::{Connection, SqlitePool};
 
 use crate::error::ReadError;
 
 pub use migrate::Migration;
+use postgres::Server;
+pub use postgres::{AddressFault, Postgres};
 pub use row::{Row, Val};
 pub(crate) use statement::Many;
 use statement::Texts;
@@ -27,8 +29,6 @@ pub use tx::Tx;
 
 /// Connections that only read a SQLite file.
 const READERS: u32 = 4;
-/// Connections to a PostgreSQL server from one process.
-const POSTGRES_CONNECTIONS: u32 = 8;
 /// Prepared statements kept per connection: the journal needs about 60, a service some dozens.
 const STATEMENTS: usize = 256;
 /// How long a statement waits for another process's lock on the same SQLite file.
@@ -49,7 +49,7 @@ enum Engine {
         writer: SqlitePool,
         readers: SqlitePool,
     },
-    Pg(PgPool),
+    Pg(Server),
 }
 
 impl Db {
@@ -90,14 +90,9 @@ impl Db {
         Ok(Self::of(Engine::Lite { writer, readers }))
     }
 
-    /// Connects to a PostgreSQL server, `postgres://user@host/database`.
-    pub async fn postgres(url: &str) -> Result<Self, ReadError> {
-        let pool = PgPoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(ACQUIRE)
-            .connect(url)
-            .await?;
-        Ok(Self::of(Engine::Pg(pool)))
+    /// Opens a PostgreSQL database, if it keeps what it acknowledges.
+    pub async fn postgres(settings: &Postgres) -> Result<Self, ReadError> {
+        Ok(Self::of(Engine::Pg(Server::open(settings).await?)))
     }
 
     fn of(engine: Engine) -> Self {
@@ -119,7 +114,10 @@ impl Db {
                 let tx = writer.begin_with("BEGIN IMMEDIATE").await?;
                 Ok(Tx::lite(tx, &self.texts))
             }
-            Engine::Pg(pool) => Ok(Tx::pg(pool.begin().await?, &self.texts)),
+            Engine::Pg(server) => {
+                let tx = server.answer(server.pool.begin()).await?;
+                Ok(Tx::pg(tx, server, &self.texts))
+            }
         }
     }
 
@@ -130,9 +128,10 @@ impl Db {
                 readers.begin_with("BEGIN DEFERRED").await?,
                 &self.texts,
             )),
-            Engine::Pg(pool) => {
+            Engine::Pg(server) => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-                Ok(Tx::pg(pool.begin_with(begin).await?, &self.texts))
+                let tx = server.answer(server.pool.begin_with(begin)).await?;
+                Ok(Tx::pg(tx, server, &self.texts))
             }
         }
     }
@@ -145,9 +144,9 @@ impl Db {
                 let rows = rows.fetch_all(readers).await?;
                 Ok(rows.into_iter().map(Row::Lite).collect())
             }
-            Engine::Pg(pool) => {
+            Engine::Pg(server) => {
                 let rows = sqlx::query_with(sql, row::pg_arguments(values)?);
-                let rows = rows.fetch_all(pool).await?;
+                let rows = server.answer(rows.fetch_all(&server.pool)).await?;
                 Ok(rows.into_iter().map(Row::Pg).collect())
             }
         }
@@ -161,9 +160,10 @@ impl Db {
                 let done = sqlx::query_with(sql, row::lite_arguments(values)?);
                 Ok(done.execute(writer).await?.rows_affected())
             }
-            Engine::Pg(pool) => {
+            Engine::Pg(server) => {
                 let done = sqlx::query_with(sql, row::pg_arguments(values)?);
-                Ok(done.execute(pool).await?.rows_affected())
+                let done = server.answer(done.execute(&server.pool)).await?;
+                Ok(done.rows_affected())
             }
         }
     }
@@ -176,8 +176,9 @@ impl Db {
             Engine::Lite { writer, .. } => {
                 writer.acquire().await?.prepare(sql.into_sql_str()).await?;
             }
-            Engine::Pg(pool) => {
-                pool.acquire().await?.prepare(sql.into_sql_str()).await?;
+            Engine::Pg(server) => {
+                let mut connection = server.pool.acquire().await?;
+                connection.prepare(sql.into_sql_str()).await?;
             }
         }
         Ok(())
@@ -190,7 +191,7 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Engine::Pg(pool) => pool.close().await,
+            Engine::Pg(server) => server.pool.close().await,
         }
     }
 }

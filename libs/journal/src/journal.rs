@@ -1,6 +1,7 @@
 //! The front door: committing commands, reading logs, following them.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ring::rand::SystemRandom;
 use sunbid_proofs::{Hash, LogId, StreamId};
@@ -14,11 +15,21 @@ use crate::error::{CommitError, OpenError, ReadError};
 use crate::rows::{self, blob, int};
 use crate::writer::{Job, Writer, check_scope};
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "journal",
-    sql: include_str!("../../../migrations/journal/0001_journal.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "journal",
+        sql: include_str!("../../../migrations/journal/0001_journal.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "journal",
+        sql: include_str!("../../../migrations/journal/0002_lease.sql"),
+    },
+];
+
+/// How often those who wait for changes look all the same where other processes write too.
+const LOOK_ANYWAY: Duration = Duration::from_millis(500);
 
 /// About how many bytes of entries one read returns.
 const READ_BYTES: usize = 4 * 1024 * 1024;
@@ -54,6 +65,8 @@ struct Shared {
     /// Where commands go in; gone after [`Journal::stop`].
     queue: Mutex<Option<mpsc::Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Where other processes write too.
+    hints: Mutex<Option<JoinHandle<()>>>,
     changes: watch::Receiver<u64>,
 }
 
@@ -76,6 +89,9 @@ impl Journal {
         };
         let (queue, jobs) = mpsc::channel(settings.queue);
         let (changed, changes) = watch::channel(0);
+        let hints = db
+            .is_shared()
+            .then(|| tokio::spawn(hint_anyway(changed.clone())));
         let writer = Writer {
             db: db.clone(),
             clock,
@@ -87,6 +103,7 @@ impl Journal {
             db,
             queue: Mutex::new(Some(queue)),
             writer: Mutex::new(Some(tokio::spawn(writer.run(jobs)))),
+            hints: Mutex::new(hints),
             changes,
         };
         Ok(Self {
@@ -216,7 +233,8 @@ impl Journal {
         Ok(leaves)
     }
 
-    /// Rises after every commit of this process: a hint to look, never the truth.
+    /// Rises after every commit of this process, and now and then where other processes write too:
+    /// a hint to look, never the truth.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.shared.changes.clone()
     }
@@ -259,11 +277,30 @@ impl Journal {
     /// Takes no further commands, commits those that wait, and ends the writer.
     pub async fn stop(&self) {
         drop(take(&self.shared.queue));
+        if let Some(hints) = take(&self.shared.hints) {
+            hints.abort();
+        }
         let writer = take(&self.shared.writer);
         if let Some(writer) = writer
             && let Err(error) = writer.await
         {
             tracing::error!(%error, "the writer of the journal did not end well");
+        }
+    }
+}
+
+/// Other processes' commits give no hint here, so there is one from time to time.
+async fn hint_anyway(changed: watch::Sender<u64>) {
+    loop {
+        tokio::time::sleep(LOOK_ANYWAY).await;
+        changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(hints) = take(&self.hints) {
+            hints.abort();
         }
     }
 }

@@ -10,8 +10,11 @@ mod data_dir;
 mod db;
 mod error;
 mod journal;
+mod lease;
 mod public_log;
 mod rows;
+#[cfg(feature = "trial")]
+pub mod trial;
 mod writer;
 
 pub use audit::{CheckReport, Wrong};
@@ -20,8 +23,9 @@ pub use command::{
     Reply, StreamState, View, Write, cursor_write,
 };
 pub use data_dir::{DataDir, DataDirError, DataDirLock};
-pub use db::{Db, Migration, Row, Tx, Val};
+pub use db::{AddressFault, Db, Migration, Postgres, Row, Tx, Val};
 pub use error::{CommitError, OpenError, ReadError};
 pub use journal::{Journal, Settings};
+pub use lease::{Fence, Lease};
 pub use public_log::{Disclosure, LogHead, PublicLog, PublicLogError, Witnessed};
 pub use sunbid_proofs::{CommandId, Hash, LogId, StreamId};

@@ -17,6 +17,7 @@ use sunbid_terms::Instant;
 
 use crate::db::{Db, Many, Migration, Val};
 use crate::error::{OpenError, ReadError};
+use crate::lease::Fence;
 use crate::rows::{self, blob, int};
 
 pub use disclosure::Disclosure;
@@ -131,12 +132,13 @@ impl PublicLog {
 
     /// Adds the leaf of `epoch`, which must be the next, over the heads of all open logs of all
     /// services, and signs the checkpoint that ends with it. A log that was named before and is not
-    /// now is taken as closed.
+    /// now is taken as closed. With a fence, only while its process holds the lease.
     pub async fn seal_epoch(
         &self,
         epoch: u64,
         at: Instant,
         heads: &[LogHead],
+        fence: Option<&Fence>,
     ) -> Result<Note, PublicLogError> {
         let mut heads = heads.to_vec();
         heads.sort_unstable();
@@ -169,6 +171,9 @@ impl PublicLog {
             .flat_map(|(level, n, hash)| [int(level), int(n), blob(&hash)])
             .collect();
         let mut tx = self.db.begin().await?;
+        if let Some(fence) = fence {
+            fence.check(&mut tx).await?;
+        }
         // First the epoch: of two publishers one fails here, and none writes half a leaf.
         let values = [
             int(epoch),

@@ -31,11 +31,6 @@ pub(crate) const FIND_HEADS: Many = Many {
     columns: 1,
 };
 
-pub(crate) const KNOWN_LOGS: Many = Many {
-    sql: "SELECT log_id FROM journal_head WHERE log_id IN (VALUES {rows})",
-    columns: 1,
-};
-
 /// Stands for a log that is about to begin, so that it can be locked like any other. On
 /// PostgreSQL only; gone before the commit if the log does not begin.
 pub(crate) const RESERVE_HEADS: Many = Many {

@@ -43,7 +43,7 @@ fn head(name: &str, size: u64) -> LogHead {
 
 async fn seal(public: &PublicLog, epoch: u64, heads: &[LogHead]) -> Checkpoint {
     let at = Instant::from_seconds(60 * epoch as i64);
-    let note = public.seal_epoch(epoch, at, heads).await.unwrap();
+    let note = public.seal_epoch(epoch, at, heads, None).await.unwrap();
     note.verify(signer().verifier()).unwrap();
     Checkpoint::parse(&note.text).unwrap()
 }
@@ -191,16 +191,16 @@ async fn an_epoch_that_does_not_follow_is_refused(place: Place) {
     assert_eq!(Checkpoint::parse(&empty.text).unwrap().size, 0);
     seal(&public, 0, &[head("a", 5)]).await;
     let at = Instant::from_seconds(0);
-    let again = public.seal_epoch(0, at, &[]).await;
+    let again = public.seal_epoch(0, at, &[], None).await;
     assert!(matches!(
         again,
         Err(PublicLogError::NotNext { next: 1, asked: 0 })
     ));
     let twice = public
-        .seal_epoch(1, at, &[head("a", 5), head("a", 6)])
+        .seal_epoch(1, at, &[head("a", 5), head("a", 6)], None)
         .await;
     assert!(matches!(twice, Err(PublicLogError::TwoHeads(id)) if id == log("a")));
-    let shrunk = public.seal_epoch(1, at, &[head("a", 4)]).await;
+    let shrunk = public.seal_epoch(1, at, &[head("a", 4)], None).await;
     assert!(matches!(
         shrunk,
         Err(PublicLogError::Shrunk {
@@ -210,7 +210,10 @@ async fn an_epoch_that_does_not_follow_is_refused(place: Place) {
         })
     ));
     // Of two publishers of one epoch, one wins.
-    let (one, two) = tokio::join!(public.seal_epoch(1, at, &[]), public.seal_epoch(1, at, &[]));
+    let (one, two) = tokio::join!(
+        public.seal_epoch(1, at, &[], None),
+        public.seal_epoch(1, at, &[], None)
+    );
     assert!(one.is_ok() != two.is_ok());
     assert_eq!(public.size().await.unwrap(), 2);
     assert_eq!(public.root_at(2).await.unwrap(), {

@@ -119,19 +119,26 @@ impl Keys {
             Err(error) => return Err(fault(error)),
         }
         let fresh = make()?;
-        // Written beside and renamed, so that a key file is whole or absent.
-        let beside = self.folder.join(format!("{name}.new"));
+        // Written beside and linked, so that a key file is whole or absent, and of several processes
+        // that start at once all use the key of the first.
+        let beside = format!("{name}.{}.new", uuid::Uuid::new_v4());
+        let beside = self.folder.join(beside);
         let mut file = fs::OpenOptions::new()
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .mode(0o600)
             .open(&beside)
             .map_err(fault)?;
-        file.write_all(&fresh)
-            .and_then(|()| file.sync_all())
-            .map_err(fault)?;
-        fs::rename(&beside, &path).map_err(fault)?;
+        let written = file.write_all(&fresh).and_then(|()| file.sync_all());
+        let linked = written.and_then(|()| fs::hard_link(&beside, &path));
+        fs::remove_file(&beside).map_err(fault)?;
+        match linked {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return fs::read(&path).map_err(fault);
+            }
+            Err(error) => return Err(fault(error)),
+        }
         fs::File::open(&self.folder)
             .and_then(|folder| folder.sync_all())
             .map_err(fault)?;

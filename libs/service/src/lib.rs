@@ -22,6 +22,8 @@ pub mod problem;
 pub mod revocation;
 pub mod setting;
 pub mod token;
+#[cfg(feature = "trial")]
+pub mod trial;
 
 pub use caller::Caller;
 pub use follow::FollowedEntry;

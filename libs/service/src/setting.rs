@@ -1,10 +1,13 @@
 //! What a service is handed when it starts, and what it hands back.
 //! A service knows nothing of the process it runs in beyond this.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use sunbid_certificates::Roots;
-use sunbid_journal::{Db, Journal, Migration, OpenError};
+use sunbid_journal::{Db, Journal, Migration, OpenError, Postgres, ReadError};
 use sunbid_rules::Engine;
 use sunbid_terms::Clock;
 use tokio::task::JoinSet;
@@ -19,7 +22,19 @@ pub enum Database {
     /// A SQLite file for each service in the data folder.
     Embedded,
     /// A PostgreSQL database; each service has a schema of its own.
-    Postgres { url: String },
+    Postgres(Arc<Postgres>),
+}
+
+impl Database {
+    /// Opens what `service` keeps; `data` is the data folder of the platform.
+    pub async fn open(&self, data: &Path, service: &'static str) -> Result<Db, ReadError> {
+        match self {
+            Self::Embedded => Db::sqlite(&data.join(format!("{service}.db"))).await,
+            Self::Postgres(settings) => {
+                Db::postgres(&Postgres::clone(settings).in_schema(service)).await
+            }
+        }
+    }
 }
 
 /// Everything a service needs from outside.
@@ -75,11 +90,8 @@ impl Setting {
         migrations: &[Migration],
     ) -> Result<Journal, StartError> {
         let fault = |source: OpenError| StartError::Journal { service, source };
-        let db = match &self.database {
-            Database::Embedded => Db::sqlite(&self.data.join(format!("{service}.db"))).await,
-            Database::Postgres { url } => Db::postgres(url).await,
-        }
-        .map_err(|error| fault(error.into()))?;
+        let db = self.database.open(&self.data, service).await;
+        let db = db.map_err(|error| fault(error.into()))?;
         db.migrate(migrations).await.map_err(fault)?;
         Journal::open(db, self.clock.clone()).await.map_err(fault)
     }

@@ -3,7 +3,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use sunbid_journal::PublicLog;
+use sunbid_journal::{Fence, Lease, PublicLog};
 use sunbid_proofs::{Hash, LogId};
 use sunbid_service::{Problem, Setting};
 use tokio::{
@@ -13,16 +13,20 @@ use tokio::{
 
 use crate::{closing, mirror::Mirror};
 
-/// Makes the epochs.
+/// How often it is looked who makes the epochs.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// Makes the epochs, if no other process on the same database does.
 pub struct Epochs {
+    /// Locked while an epoch is made: there is one maker at a time in this process, and by the lease
+    /// among all.
+    pub lease: Mutex<Lease>,
     pub mirror: Arc<Mirror>,
     pub public_log: PublicLog,
     pub setting: Setting,
     pub every: Duration,
     /// Size of the public log, told to watchers.
     pub made: watch::Sender<u64>,
-    /// Held while an epoch is made: there is one maker at a time.
-    pub making: Mutex<()>,
 }
 
 impl Epochs {
@@ -30,45 +34,70 @@ impl Epochs {
     pub async fn run(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beats = tokio::time::interval(BEAT);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                () = self.setting.shutdown.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            if let Err(problem) = self.epoch().await {
+            let done = tokio::select! {
+                () = self.setting.shutdown.cancelled() => break,
+                _ = ticks.tick() => self.epoch().await,
+                _ = beats.tick() => self.show().await,
+            };
+            if let Err(problem) = done {
                 tracing::warn!(
                     ?problem,
                     "an epoch could not be made; the next will cover it"
                 );
             }
         }
+        if let Err(error) = self.lease.lock().await.give_back().await {
+            tracing::warn!(%error, "another process has to wait for its turn at the public log");
+        }
+    }
+
+    /// Goes on being the one that makes the epochs; where another does, watchers here are told of
+    /// what it made.
+    async fn show(&self) -> Result<(), Problem> {
+        if self.lease.lock().await.hold().await?.is_none() {
+            let size = self.public_log.size().await?;
+            self.made
+                .send_if_modified(|known| std::mem::replace(known, size) != size);
+        }
+        Ok(())
     }
 
     async fn epoch(&self) -> Result<(), Problem> {
         self.mirror.catch_up().await?;
-        let _making = self.making.lock().await;
-        self.seal().await
+        let mut lease = self.lease.lock().await;
+        match lease.hold().await? {
+            Some(fence) => self.seal(&fence).await,
+            None => Ok(()),
+        }
     }
 
     /// The size of the public log once its last epoch sees `records` records of a log; an epoch is
     /// made now where the last does not. The log must have been verified that far.
     pub async fn covering(&self, log: LogId, records: u64) -> Result<u64, Problem> {
-        let _making = self.making.lock().await;
+        let mut lease = self.lease.lock().await;
         let size = self.public_log.size().await?;
         if let Some(last) = size.checked_sub(1)
             && closing::size_in(&self.public_log, log, last).await? >= records
         {
             return Ok(size);
         }
-        self.seal().await?;
+        let fence = lease.hold().await?.ok_or_else(|| {
+            Problem::Unavailable(
+                "another process makes the epochs; its next covers this".to_owned(),
+            )
+        })?;
+        self.seal(&fence).await?;
         Ok(self.public_log.size().await?)
     }
 
-    async fn seal(&self) -> Result<(), Problem> {
+    async fn seal(&self, fence: &Fence) -> Result<(), Problem> {
         let heads = self.mirror.heads().await;
         let next = self.public_log.size().await?;
         self.public_log
-            .seal_epoch(next, self.setting.clock.now(), &heads)
+            .seal_epoch(next, self.setting.clock.now(), &heads, Some(fence))
             .await
             .map_err(Problem::internal)?;
         self.made.send_replace(next + 1);
@@ -95,13 +124,17 @@ pub fn read_witnessed(file: &Path) -> Result<Option<(u64, Hash)>, String> {
 
 /// Keeps what a witness has now seen; never less than before.
 pub fn keep_witnessed(file: &Path, size: u64, root: &Hash) -> Result<(), String> {
+    let fault = |error: std::io::Error| format!("{}: {error}", file.display());
+    // Several processes may keep it at once; each sees what the one before it kept.
+    let turn = std::fs::File::create(file.with_extension("lock")).map_err(fault)?;
+    turn.lock().map_err(fault)?;
     if read_witnessed(file)?.is_some_and(|(known, _)| known >= size) {
         return Ok(());
     }
     let beside = file.with_extension("new");
     std::fs::write(&beside, format!("{size} {}\n", hex::encode(root)))
         .and_then(|()| std::fs::rename(&beside, file))
-        .map_err(|error| format!("{}: {error}", file.display()))
+        .map_err(fault)
 }
 
 #[cfg(test)]

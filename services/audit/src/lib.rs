@@ -15,7 +15,7 @@ mod trail;
 use std::{sync::Arc, time::Duration};
 
 use sunbid_contracts::audit::v1::audit_service_server::AuditServiceServer;
-use sunbid_journal::PublicLog;
+use sunbid_journal::{Lease, PublicLog};
 use sunbid_service::{Setting, StartError, Started};
 use tokio::task::JoinSet;
 
@@ -60,13 +60,15 @@ pub async fn start(setting: Setting, settings: AuditSettings) -> Result<Started,
     let mirror = Arc::new(mirror);
     let made = tokio::sync::watch::Sender::new(0);
     let watched = made.subscribe();
+    let lease = Lease::new(journal.db().clone(), "public-log");
+    let lease = lease.map_err(|error| fault(error.to_string()))?;
     let epochs = Arc::new(epochs::Epochs {
+        lease: tokio::sync::Mutex::new(lease),
         mirror: mirror.clone(),
         public_log: public_log.clone(),
         setting: setting.clone(),
         every: settings.epoch,
         made,
-        making: tokio::sync::Mutex::default(),
     });
     let audit = rpc::Audit {
         epochs: epochs.clone(),

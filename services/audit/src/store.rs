@@ -13,7 +13,7 @@ const MIRRORS: &str = "SELECT service, log_id, scope, size, frontier, last_us, c
 const KEEP: &str = "INSERT INTO mirror (service, log_id, scope, size, frontier, last_us, closed) \
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (service, log_id) DO UPDATE SET \
      size = excluded.size, frontier = excluded.frontier, last_us = excluded.last_us, \
-     closed = excluded.closed";
+     closed = excluded.closed WHERE excluded.size >= mirror.size";
 const FAULTS: &str =
     "SELECT service, log_id, seq, fault FROM fault ORDER BY found_us, service, seq";
 const ADD_FAULT: &str = "INSERT INTO fault (service, log_id, seq, fault, found_us) \
@@ -116,7 +116,13 @@ mod tests {
     #[tokio::test]
     async fn every_statement_is_sound() {
         let folder = tempfile::tempdir().unwrap();
-        let db = Db::sqlite(&folder.path().join("audit.db")).await.unwrap();
+        let engines = sunbid_journal::trial::engines(folder.path()).await;
+        for db in engines.unwrap() {
+            check(db).await;
+        }
+    }
+
+    async fn check(db: Db) {
         db.migrate(MIGRATIONS).await.unwrap();
         for (name, sql) in SQL {
             db.prepare(sql)

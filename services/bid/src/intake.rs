@@ -2,8 +2,9 @@
 //! is on the disk beyond doubt; the rest may be lost and sent again. Blocking.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::MetadataExt,
     path::Path,
 };
 
@@ -23,7 +24,8 @@ pub struct Intake {
 
 impl Intake {
     /// Opens the file and takes up where `committed` bytes are on the disk; the rest is cut off.
-    /// Nothing if the file does not have that much.
+    /// Nothing if the file does not have that much. One intake at a time has the file, whichever
+    /// process it is in; others are told `WouldBlock`.
     pub fn resume(path: &Path, committed: u64) -> io::Result<Option<Self>> {
         let mut file = OpenOptions::new()
             .read(true)
@@ -31,6 +33,19 @@ impl Intake {
             .create(true)
             .truncate(false)
             .open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // Whoever had it before may have moved it to its place for good.
+        let is_here = std::fs::metadata(path).is_ok_and(|here| {
+            file.metadata()
+                .is_ok_and(|own| (own.dev(), own.ino()) == (here.dev(), here.ino()))
+        });
+        if !is_here {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         if file.metadata()?.len() < committed || !committed.is_multiple_of(FULL as u64) {
             return Ok(None);
         }
@@ -100,6 +115,8 @@ mod tests {
         cut.sync().unwrap();
         let committed = cut.synced();
         cut.take(&chunk(9)).unwrap();
+        let held = Intake::resume(&path, committed).unwrap_err();
+        assert_eq!(held.kind(), io::ErrorKind::WouldBlock);
         drop(cut);
         let mut again = Intake::resume(&path, committed).unwrap().unwrap();
         again.take(&chunk(2)).unwrap();

@@ -54,12 +54,7 @@ impl Turn {
         {
             let mut inner = office.uploads.lock();
             if inner.under_way.contains(&key) {
-                return Err(Refusal::state(
-                    "UPLOAD_UNDER_WAY",
-                    "该文件正在另一连接中上传，请待其结束后继续。",
-                    "This payload is being sent on another connection; continue when that ends.",
-                )
-                .into());
+                return Err(under_way());
             }
             let count = inner.streams.entry(key.organization.clone()).or_default();
             if *count >= MOST_AT_ONCE {
@@ -170,9 +165,11 @@ where
     turn.check_space(payload_bytes.saturating_sub(row.committed_bytes))
         .await?;
     let (path, committed) = (turn.office.vault.incoming(&row.file), row.committed_bytes);
-    let resumed = off_thread(move || Intake::resume(&path, committed))
-        .await?
-        .map_err(storage)?;
+    let resumed = off_thread(move || Intake::resume(&path, committed)).await?;
+    let resumed = resumed.map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => under_way(),
+        _ => storage(error),
+    })?;
     let mut intake = Box::new(resumed.ok_or_else(|| {
         Problem::internal("an incoming file is shorter than its committed offset")
     })?);
@@ -255,4 +252,13 @@ fn storage(error: io::Error) -> Problem {
         }
         _ => Problem::internal(error),
     }
+}
+
+fn under_way() -> Problem {
+    Refusal::state(
+        "UPLOAD_UNDER_WAY",
+        "该文件正在另一连接中上传，请待其结束后继续。",
+        "This payload is being sent on another connection; continue when that ends.",
+    )
+    .into()
 }

@@ -66,10 +66,12 @@ impl Office {
     /// The box of a tender, from memory or as last committed. Its deadline may have moved since:
     /// whoever decides looks again inside the transaction.
     pub async fn tender_box(&self, tender: &str) -> Result<Arc<TenderBox>, Problem> {
-        if let Some(known) = self.boxes.get(tender) {
-            return Ok(known);
+        // Where other processes write too, what this one remembers may be long out of date.
+        let remembered = !self.journal.db().is_shared();
+        match self.boxes.get(tender).filter(|_| remembered) {
+            Some(known) => Ok(known),
+            None => self.refresh(tender).await,
         }
-        self.refresh(tender).await
     }
 
     /// The box as last committed; remembered.

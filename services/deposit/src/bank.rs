@@ -8,6 +8,7 @@ use sunbid_bankwire::{
     CreditNotification, FrameFault, FrameReader, Message, Party, Payment, PaymentOrder,
     PaymentStatus, ReceiptAcknowledgement, ReportingRequest, StatusReport, message_id, write_frame,
 };
+use sunbid_journal::Lease;
 use sunbid_service::Problem;
 use tokio::{
     net::{
@@ -34,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long the bank may think about a payment before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// How often a process that has no connection to the bank looks whether it is its turn.
+const WAIT_FOR_TURN: Duration = Duration::from_secs(1);
 const PAGE: u32 = 50;
 /// A description in an acknowledgement is Max140Text.
 const LONGEST_REASON: usize = 140;
@@ -42,6 +45,8 @@ const LONGEST_REASON: usize = 140;
 #[derive(Debug)]
 enum End {
     Closed,
+    /// Another process on the same database talks to the bank now.
+    TakenOver,
     Frame(FrameFault),
     Problem(Problem),
 }
@@ -58,17 +63,42 @@ impl From<Problem> for End {
     }
 }
 
-/// Keeps a connection until the process stops.
-pub(crate) async fn run(deposits: Arc<Deposits>, bank: BankSettings, shutdown: CancellationToken) {
+/// Keeps a connection until the process stops; of several processes one does.
+pub(crate) async fn run(
+    deposits: Arc<Deposits>,
+    bank: BankSettings,
+    lease: Lease,
+    shutdown: CancellationToken,
+) {
+    let mut lease = lease;
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = keep_connected(&deposits, &bank, &mut lease) => {}
+    }
+    if let Err(error) = lease.give_back().await {
+        tracing::warn!(%error, "another process has to wait for its turn at the bank");
+    }
+}
+
+async fn keep_connected(deposits: &Deposits, bank: &BankSettings, lease: &mut Lease) {
     let mut pause = FIRST_PAUSE;
     loop {
+        match lease.hold().await {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                tokio::time::sleep(WAIT_FOR_TURN).await;
+                continue;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "whose turn at the bank it is cannot be read");
+                tokio::time::sleep(WAIT_FOR_TURN).await;
+                continue;
+            }
+        }
         let mut heard = false;
-        let ended = tokio::select! {
-            () = shutdown.cancelled() => return,
-            ended = connect(&deposits, &bank, &mut heard) => ended,
-        };
-        match ended {
+        match connect(deposits, bank, lease, &mut heard).await {
             End::Closed => tracing::info!("the bank ended the connection"),
+            End::TakenOver => tracing::info!("another process talks to the bank now"),
             End::Frame(fault) => tracing::warn!(%fault, "the connection to the bank"),
             End::Problem(problem) => tracing::warn!(?problem, "a message of the bank waits"),
         }
@@ -77,14 +107,16 @@ pub(crate) async fn run(deposits: Arc<Deposits>, bank: BankSettings, shutdown: C
         } else {
             (pause * 2).min(LONGEST_PAUSE)
         };
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-        }
+        tokio::time::sleep(pause).await;
     }
 }
 
-async fn connect(deposits: &Deposits, bank: &BankSettings, heard: &mut bool) -> End {
+async fn connect(
+    deposits: &Deposits,
+    bank: &BankSettings,
+    lease: &mut Lease,
+    heard: &mut bool,
+) -> End {
     let stream = match tokio::time::timeout(PATIENCE, TcpStream::connect(&bank.address)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return End::Frame(error.into()),
@@ -96,6 +128,7 @@ async fn connect(deposits: &Deposits, bank: &BankSettings, heard: &mut bool) -> 
         bank,
         reader: FrameReader::new(read),
         write,
+        lease,
         asked: HashMap::new(),
     };
     match link.talk(heard).await {
@@ -109,6 +142,7 @@ struct Link<'a> {
     bank: &'a BankSettings,
     reader: FrameReader<OwnedReadHalf>,
     write: OwnedWriteHalf,
+    lease: &'a mut Lease,
     // Payments ordered on this connection and not answered, with when.
     asked: HashMap<String, Tick>,
 }
@@ -124,6 +158,10 @@ impl Link<'_> {
         }))
         .await?;
         loop {
+            let turn = self.lease.hold().await.map_err(Problem::from)?;
+            if turn.is_none() {
+                return Err(End::TakenOver);
+            }
             self.order_refunds().await?;
             tokio::select! {
                 frame = self.reader.next() => {

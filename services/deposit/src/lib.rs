@@ -15,6 +15,7 @@ mod store;
 use std::sync::Arc;
 
 use sunbid_contracts::deposit::v1::deposit_service_server::DepositServiceServer;
+use sunbid_journal::Lease;
 use sunbid_service::{Setting, StartError, Started, follow::Follower};
 use tokio::task::JoinSet;
 
@@ -68,7 +69,13 @@ pub async fn start(setting: Setting, bank: Option<BankSettings>) -> Result<Start
     }));
     // Without a bank, accounts are given out and nothing is ever credited.
     if let Some(bank) = bank {
-        tasks.spawn(bank::run(deposits.clone(), bank, setting.shutdown.clone()));
+        let lease = Lease::new(journal.db().clone(), "bank");
+        let lease = lease.map_err(|error| StartError::Other {
+            service: SERVICE,
+            cause: error.to_string(),
+        })?;
+        let stop = setting.shutdown.clone();
+        tasks.spawn(bank::run(deposits.clone(), bank, lease, stop));
     }
     Ok(Started {
         name: SERVICE,

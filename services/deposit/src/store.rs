@@ -374,7 +374,13 @@ mod tests {
     #[tokio::test]
     async fn every_statement_is_taken_by_the_engine() {
         let folder = tempfile::tempdir().unwrap();
-        let db = Db::sqlite(&folder.path().join("deposit.db")).await.unwrap();
+        let engines = sunbid_journal::trial::engines(folder.path()).await;
+        for db in engines.unwrap() {
+            check(db).await;
+        }
+    }
+
+    async fn check(db: Db) {
         db.migrate(MIGRATIONS).await.unwrap();
         for (name, sql) in SQL {
             db.prepare(sql)

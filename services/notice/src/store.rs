@@ -199,16 +199,17 @@ fn containing(text: &str) -> String {
 mod tests {
     use super::*;
 
-    async fn migrated(folder: &std::path::Path) -> Db {
-        let db = Db::sqlite(&folder.join("notice.db")).await.unwrap();
-        db.migrate(crate::MIGRATIONS).await.unwrap();
-        db
-    }
-
     #[tokio::test]
     async fn every_statement_runs_on_the_migrated_tables() {
         let folder = tempfile::tempdir().unwrap();
-        let db = migrated(folder.path()).await;
+        let engines = sunbid_journal::trial::engines(folder.path()).await;
+        for db in engines.unwrap() {
+            check(db).await;
+        }
+    }
+
+    async fn check(db: Db) {
+        db.migrate(crate::MIGRATIONS).await.unwrap();
         for (name, sql) in SQL {
             db.prepare(sql)
                 .await
@@ -250,7 +251,14 @@ mod tests {
     #[tokio::test]
     async fn one_clarification_at_a_time_has_the_deadline() {
         let folder = tempfile::tempdir().unwrap();
-        let db = migrated(folder.path()).await;
+        let engines = sunbid_journal::trial::engines(folder.path()).await;
+        for db in engines.unwrap() {
+            check_reservations(db).await;
+        }
+    }
+
+    async fn check_reservations(db: Db) {
+        db.migrate(crate::MIGRATIONS).await.unwrap();
         let ask = async |notice: &str, now| {
             let (now, until) = (Instant::from_micros(now), Instant::from_micros(now + 10));
             reserve(&db, "t", notice, now, until).await.unwrap()
@@ -271,7 +279,14 @@ mod tests {
     #[tokio::test]
     async fn askers_see_their_own_and_the_answered_questions() {
         let folder = tempfile::tempdir().unwrap();
-        let db = migrated(folder.path()).await;
+        let engines = sunbid_journal::trial::engines(folder.path()).await;
+        for db in engines.unwrap() {
+            check_questions(db).await;
+        }
+    }
+
+    async fn check_questions(db: Db) {
+        db.migrate(crate::MIGRATIONS).await.unwrap();
         for (at, asker) in ["a", "b"].into_iter().enumerate() {
             let mut question = Question {
                 name: format!("q{at}"),

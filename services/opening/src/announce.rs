@@ -82,6 +82,7 @@ async fn look(opening: &Arc<Opening>, tender: &str) -> Result<(), Problem> {
     // Done ahead of the shares, while the holders work.
     let checked = opening.checked(&case).await?;
     let payloads = opening.payloads(&case, &checked).await?;
+    opening.gather_shares(tender, &case, &session).await?;
     let Some(keys) = Keys::of(&case, &checked, &session) else {
         return Ok(());
     };

@@ -196,7 +196,20 @@ impl Opening {
         read.await.cloned()
     }
 
-    /// Shares that were accepted before this process kept the case.
+    /// Makes sure that the shares on record are at hand, whichever process took them.
+    pub async fn gather_shares(
+        self: &Arc<Self>,
+        tender: &str,
+        case: &Arc<Case>,
+        session: &SessionState,
+    ) -> Result<(), Problem> {
+        if self.journal.db().is_shared() && case.shares_of(&session.share_holders).is_none() {
+            self.recall_shares(tender, case).await?;
+        }
+        Ok(())
+    }
+
+    /// Shares that were accepted before this process kept the case, or by another process.
     async fn recall_shares(
         self: &Arc<Self>,
         tender: &str,
@@ -222,6 +235,7 @@ impl Opening {
                 }
             }
         }
+        found.retain(|shares| case.shares_of(&[shares.index]).is_none());
         if found.is_empty() {
             return Ok(());
         }

@@ -51,6 +51,7 @@ impl Opening {
             None => 0,
         };
         let start = usize::try_from(start).unwrap_or(usize::MAX);
+        self.gather_shares(&request.tender, &case, &session).await?;
         let holders = case
             .shares_of(&session.share_holders)
             .ok_or_else(|| Problem::Unavailable("shares are still being read".to_owned()))?;

@@ -57,7 +57,13 @@ mod tests {
     #[tokio::test]
     async fn every_statement_is_understood_and_rows_come_back() {
         let folder = tempfile::tempdir().unwrap();
-        let db = Db::sqlite(&folder.path().join("opening.db")).await.unwrap();
+        let engines = sunbid_journal::trial::engines(folder.path()).await;
+        for db in engines.unwrap() {
+            check(db).await;
+        }
+    }
+
+    async fn check(db: Db) {
         db.migrate(MIGRATIONS).await.unwrap();
         for (name, sql) in SQL {
             db.prepare(sql)

@@ -7,8 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use std::{os::unix::fs::PermissionsExt, sync::Arc};
+
 use serde::{Deserialize, Serialize};
+use sunbid_journal::{AddressFault, Postgres};
 use sunbid_service::limits::Limits;
+use sunbid_service::setting::Database;
 
 /// Name of the file in the data folder.
 pub const FILE: &str = "platform.toml";
@@ -36,6 +40,23 @@ pub struct Config {
     /// What one caller may take of what all share.
     #[serde(default)]
     pub limits: Limits,
+    /// A PostgreSQL database for all services, `postgres://USER@HOST[:PORT][,HOST...]/DATABASE`;
+    /// without it, a SQLite file for each service in this folder. Never with a password in it.
+    #[serde(default)]
+    pub database: Option<String>,
+    /// File with the database's password, relative to this file and readable by its owner alone;
+    /// the variable `SUNBID_DATABASE_PASSWORD` is asked first.
+    #[serde(default)]
+    pub database_password_file: Option<PathBuf>,
+    /// Connections to the database of each service in each process.
+    #[serde(default = "database_connections")]
+    pub database_connections: u32,
+    /// Starts only where a standby acknowledges every commit together with the database.
+    #[serde(default)]
+    pub require_synchronous_standby: bool,
+    /// Takes a database that may lose what it acknowledged (`synchronous_commit = off`). For trials.
+    #[serde(default)]
+    pub accept_loss_on_failure: bool,
     /// Where the bank is reached; without it no deposits are taken.
     #[serde(default)]
     pub bank: Option<Bank>,
@@ -57,6 +78,17 @@ const fn epoch_seconds() -> u32 {
     60
 }
 
+/// Connections of each service, where nothing else is said: two processes with all services stay
+/// below the 100 that PostgreSQL takes as it comes.
+pub const DATABASE_CONNECTIONS: u32 = 6;
+
+const fn database_connections() -> u32 {
+    DATABASE_CONNECTIONS
+}
+
+/// Holds the database's password, where no file does.
+pub const PASSWORD_VARIABLE: &str = "SUNBID_DATABASE_PASSWORD";
+
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigFault {
@@ -66,6 +98,12 @@ pub enum ConfigFault {
     Write { path: PathBuf, source: io::Error },
     #[error("{path}: {cause}")]
     Form { path: PathBuf, cause: String },
+    #[error("{path}: database is no address that can be used: {fault}")]
+    Database { path: PathBuf, fault: AddressFault },
+    #[error("database_password_file {path} cannot be read: {source}")]
+    Password { path: PathBuf, source: io::Error },
+    #[error("database_password_file {0} may be read by others; allow its owner alone (chmod 600)")]
+    OpenPassword(PathBuf),
     #[error(
         "{path}: listen = \"{listen}\" is reachable from the network; serve on a loopback address, \
          or put a TLS proxy in front and set behind_tls_proxy = true"
@@ -109,6 +147,55 @@ impl Config {
             .map_err(|source| ConfigFault::Write { path, source })
     }
 
+    /// The same installation served on another address, by a further process on its database.
+    pub fn serving_on(mut self, data: &Path, listen: SocketAddr) -> Result<Self, ConfigFault> {
+        self.listen = listen;
+        self.check(&data.join(FILE))?;
+        Ok(self)
+    }
+
+    /// Where services keep their state, with the password from where it is kept.
+    pub fn storage(&self, data: &Path) -> Result<Database, ConfigFault> {
+        let Some(address) = &self.database else {
+            return Ok(Database::Embedded);
+        };
+        let mut settings = Postgres::parse(address)
+            .map_err(|fault| ConfigFault::Database {
+                path: data.join(FILE),
+                fault,
+            })?
+            .with_connections(self.database_connections);
+        if let Some(password) = self.password(data)? {
+            settings = settings.with_password(&password);
+        }
+        if self.require_synchronous_standby {
+            settings = settings.requiring_standby();
+        }
+        if self.accept_loss_on_failure {
+            settings = settings.accepting_loss();
+        }
+        Ok(Database::Postgres(Arc::new(settings)))
+    }
+
+    fn password(&self, data: &Path) -> Result<Option<String>, ConfigFault> {
+        if let Ok(password) = std::env::var(PASSWORD_VARIABLE) {
+            return Ok(Some(password));
+        }
+        let Some(file) = &self.database_password_file else {
+            return Ok(None);
+        };
+        let path = data.join(file);
+        let fault = |source| ConfigFault::Password {
+            path: path.clone(),
+            source,
+        };
+        if fs::metadata(&path).map_err(fault)?.permissions().mode() & 0o077 != 0 {
+            return Err(ConfigFault::OpenPassword(path));
+        }
+        let text = fs::read_to_string(&path).map_err(fault)?;
+        Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+
     /// Refuses to mix trial and production.
     pub fn require_mode(&self, data: &Path, sandbox: bool) -> Result<(), ConfigFault> {
         match (self.sandbox, sandbox) {
@@ -141,6 +228,15 @@ impl Config {
             return Err(form("epoch_seconds must be from 1 to 3600"));
         }
         self.limits.check().map_err(|cause| form(&cause))?;
+        if !(2..=100).contains(&self.database_connections) {
+            return Err(form("database_connections must be from 2 to 100"));
+        }
+        if let Some(address) = &self.database {
+            Postgres::parse(address).map_err(|fault| ConfigFault::Database {
+                path: path.to_owned(),
+                fault,
+            })?;
+        }
         if self.roots.is_empty() {
             return Err(form("roots must name at least one certificate file"));
         }
@@ -167,8 +263,44 @@ mod tests {
             roots: vec!["roots/trial.pem".into()],
             epoch_seconds: 1,
             limits: Limits::default(),
+            database: None,
+            database_password_file: None,
+            database_connections: DATABASE_CONNECTIONS,
+            require_synchronous_standby: false,
+            accept_loss_on_failure: false,
             bank: None,
         }
+    }
+
+    #[test]
+    fn a_database_is_named_without_its_password() {
+        let folder = tempfile::tempdir().unwrap();
+        let on = |address: &str| Config {
+            database: Some(address.to_owned()),
+            database_password_file: Some("secret".into()),
+            ..config()
+        };
+        for wrong in ["sqlite://x", "postgres://u:hunter2@h/d", "postgres://h"] {
+            let fault = on(wrong).write(folder.path()).unwrap_err().to_string();
+            assert!(fault.contains("database"), "{fault}");
+            assert!(!fault.contains("hunter2"), "{fault}");
+        }
+        let good = on("postgres://sunbid@one,two/sunbid");
+        good.write(folder.path()).unwrap();
+        assert_eq!(Config::read(folder.path()).unwrap(), good);
+        let secret = folder.path().join("secret");
+        let missing = good.storage(folder.path()).unwrap_err().to_string();
+        assert!(missing.contains("database_password_file"), "{missing}");
+        fs::write(&secret, "hunter2\n").unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(
+            good.storage(folder.path()),
+            Err(ConfigFault::OpenPassword(_))
+        ));
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+        let storage = good.storage(folder.path()).unwrap();
+        assert!(matches!(storage, Database::Postgres(_)));
+        assert!(!format!("{storage:?}").contains("hunter2"));
     }
 
     #[test]

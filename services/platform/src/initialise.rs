@@ -31,6 +31,12 @@ pub struct Initialisation {
     pub sandbox: bool,
     pub epoch_seconds: u32,
     pub bank: Option<Bank>,
+    /// Address of a PostgreSQL database; nothing: SQLite files in the folder.
+    pub database: Option<String>,
+    /// File with its password.
+    pub database_password_file: Option<PathBuf>,
+    /// Takes a database that may lose what it acknowledged.
+    pub accept_loss_on_failure: bool,
     /// Certificate roots, PEM.
     pub roots_pem: String,
     /// Certificate of the trading centre's first administrator, DER.
@@ -82,8 +88,14 @@ pub async fn initialise(data: &Path, with: Initialisation) -> Result<Config, Ini
         roots: vec![file],
         epoch_seconds: with.epoch_seconds,
         limits: Limits::default(),
+        database: with.database,
+        database_password_file: with.database_password_file,
+        accept_loss_on_failure: with.accept_loss_on_failure,
         bank: with.bank,
+        database_connections: crate::config::DATABASE_CONNECTIONS,
+        require_synchronous_standby: false,
     };
+    let storage = config.storage(data)?;
     Keys::open(&data.join("keys"))?;
     let clock: Arc<dyn Clock> = if config.sandbox {
         let file = data.join(SANDBOX_CLOCK);
@@ -93,6 +105,7 @@ pub async fn initialise(data: &Path, with: Initialisation) -> Result<Config, Ini
     };
     sunbid_registry::bootstrap(
         data,
+        &storage,
         clock,
         &roots,
         &with.administrator,

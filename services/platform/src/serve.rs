@@ -1,6 +1,6 @@
 //! Starting all services on one port, and stopping them so that what was acknowledged is finished.
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use sunbid_certificates::Roots;
 use sunbid_contracts::{
@@ -62,7 +62,7 @@ pub enum ServeError {
     Roots { what: String, cause: String },
     #[error("{address} cannot be served on: {source}")]
     Listen {
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         source: io::Error,
     },
     #[error("the sandbox's clock cannot be used: {0}")]
@@ -73,7 +73,7 @@ pub enum ServeError {
 
 /// A running platform.
 pub struct Platform {
-    address: std::net::SocketAddr,
+    address: SocketAddr,
     shutdown: CancellationToken,
     server: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
     tasks: JoinSet<()>,
@@ -83,11 +83,27 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Starts every service on the installation in `data`.
-    pub async fn start(data: &Path, sandbox: bool) -> Result<Self, ServeError> {
-        let config = Config::read(data)?;
+    /// Starts every service on the installation in `data`, on the address that its settings name or
+    /// on `listen`: several processes may serve one installation whose database is PostgreSQL.
+    pub async fn start(
+        data: &Path,
+        sandbox: bool,
+        listen: Option<SocketAddr>,
+    ) -> Result<Self, ServeError> {
+        let mut config = Config::read(data)?;
+        if let Some(listen) = listen {
+            config = config.serving_on(data, listen)?;
+        }
         config.require_mode(data, sandbox)?;
-        let lock = DataDir::lock(data, SystemClock.now())?;
+        let storage = config.storage(data)?;
+        let lock = match &storage {
+            Database::Embedded => DataDir::lock(data, SystemClock.now())?,
+            // Each address once; the database sees to the rest.
+            Database::Postgres(_) => {
+                let own = data.join("processes").join(config.listen.to_string());
+                DataDir::lock(&own, SystemClock.now())?
+            }
+        };
         let mut sandbox_clock = None;
         let clock: Arc<dyn Clock> = if config.sandbox {
             let clock = SandboxClock::open(&data.join(SANDBOX_CLOCK)).map_err(ServeError::Clock)?;
@@ -108,7 +124,7 @@ impl Platform {
             address: config.listen,
             source,
         })?;
-        let parts = Parts::new(data, &config, clock, address)?;
+        let parts = Parts::new(data, &config, storage, clock, address)?;
         let mut services = parts.start_services(&config).await?;
 
         let mut routes = RoutesBuilder::default();
@@ -180,7 +196,7 @@ impl Platform {
     }
 
     /// Where it serves.
-    pub const fn address(&self) -> std::net::SocketAddr {
+    pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
@@ -223,6 +239,7 @@ impl Platform {
 /// What all services share while they start.
 struct Parts {
     data: std::path::PathBuf,
+    storage: Database,
     clock: Arc<dyn Clock>,
     rules: Arc<Engine>,
     roots: Arc<Roots>,
@@ -237,14 +254,16 @@ impl Parts {
     fn new(
         data: &Path,
         config: &Config,
+        storage: Database,
         clock: Arc<dyn Clock>,
-        address: std::net::SocketAddr,
+        address: SocketAddr,
     ) -> Result<Self, ServeError> {
         let endpoint = Endpoint::from_shared(format!("http://{address}"))?
             .initial_stream_window_size(4 * 1024 * 1024)
             .tcp_nodelay(true);
         Ok(Self {
             data: data.to_owned(),
+            storage,
             clock,
             rules: Arc::new(Engine::new()?),
             roots: Arc::new(read_roots(data, config)?),
@@ -266,7 +285,7 @@ impl Parts {
         Ok(Setting {
             clock: self.clock.clone(),
             data: self.data.clone(),
-            database: Database::Embedded,
+            database: self.storage.clone(),
             peers: self.peers(service)?,
             rules: self.rules.clone(),
             roots: self.roots.clone(),

@@ -11,10 +11,11 @@ use sunbid_domain::{
         Credential, OrganizationState, Registration, SubjectState, organization_name, subject_name,
     },
 };
-use sunbid_journal::{Db, Journal};
+use sunbid_journal::Journal;
 use sunbid_service::{
     Decided, Problem, Step,
     ledger::{commit, load},
+    setting::Database,
 };
 use sunbid_terms::{Clock, Instant};
 use uuid::Uuid;
@@ -39,20 +40,19 @@ pub enum BootstrapError {
     Storage(String),
 }
 
-/// Registers and approves the first organisation in the embedded database of the data folder
-/// `data`, under the names that its certificate carries. Refuses when any exists. Certificates
+/// Registers and approves the first organisation in the database of the data folder `data`, under the names that its certificate carries. Refuses when any exists. Certificates
 /// are DER.
 pub async fn bootstrap(
     data: &Path,
+    database: &Database,
     clock: Arc<dyn Clock>,
     roots: &Roots,
     certificate: &[u8],
     intermediates: &[Vec<u8>],
 ) -> Result<RegisterOrganizationResponse, BootstrapError> {
     let storage = |error: &dyn std::fmt::Display| BootstrapError::Storage(error.to_string());
-    let db = Db::sqlite(&data.join(format!("{SERVICE}.db")))
-        .await
-        .map_err(|error| storage(&error))?;
+    let db = database.open(data, SERVICE).await;
+    let db = db.map_err(|error| storage(&error))?;
     db.migrate(store::MIGRATIONS)
         .await
         .map_err(|error| storage(&error))?;

@@ -223,17 +223,12 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn sqlite_accepts_every_statement() {
+    async fn both_engines_accept_every_statement() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("registry.db");
-        prepare_all(Db::sqlite(&file).await.unwrap()).await;
-    }
-
-    #[tokio::test]
-    #[ignore = "needs SUNBID_TEST_POSTGRES, the URL of an empty database"]
-    async fn postgres_accepts_every_statement() {
-        let url = std::env::var("SUNBID_TEST_POSTGRES").unwrap();
-        prepare_all(Db::postgres(&url).await.unwrap()).await;
+        let engines = sunbid_journal::trial::engines(folder.path()).await;
+        for db in engines.unwrap() {
+            prepare_all(db).await;
+        }
     }
 
     async fn prepare_all(db: Db) {

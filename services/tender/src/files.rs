@@ -38,12 +38,17 @@ pub struct Incoming {
 }
 
 impl Documents {
-    /// Uses `folder`, and removes what earlier runs left unfinished.
+    /// Uses `folder`, and removes what earlier runs left unfinished; what another process is taking
+    /// right now is locked by it and stays.
     pub async fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder).await?;
         let mut entries = fs::read_dir(folder).await?;
         while let Some(entry) = entries.next_entry().await? {
-            if entry.file_name().to_string_lossy().ends_with(UNFINISHED) {
+            let unfinished = entry.file_name().to_string_lossy().ends_with(UNFINISHED);
+            if unfinished
+                && let Ok(file) = File::open(entry.path()).await
+                && file.into_std().await.try_lock().is_ok()
+            {
                 fs::remove_file(entry.path()).await?;
             }
         }
@@ -55,11 +60,11 @@ impl Documents {
     /// Starts to take a document.
     pub async fn take(&self) -> Result<Incoming, Problem> {
         let path = self.folder.join(format!("{}{UNFINISHED}", Uuid::new_v4()));
-        let file = File::create_new(&path)
-            .await
-            .map_err(|error| fault(&error))?;
+        let file = File::create_new(&path).await;
+        let file = file.map_err(|error| fault(&error))?.into_std().await;
+        file.try_lock().map_err(|error| fault(&error.into()))?;
         Ok(Incoming {
-            file,
+            file: File::from_std(file),
             path,
             folder: self.folder.clone(),
             context: Context::new(&SHA256),

@@ -155,7 +155,13 @@ mod tests {
     #[tokio::test]
     async fn every_statement_runs_on_the_migrated_tables() {
         let folder = tempfile::tempdir().unwrap();
-        let db = Db::sqlite(&folder.path().join("tender.db")).await.unwrap();
+        let engines = sunbid_journal::trial::engines(folder.path()).await;
+        for db in engines.unwrap() {
+            check(db).await;
+        }
+    }
+
+    async fn check(db: Db) {
         db.migrate(crate::MIGRATIONS).await.unwrap();
         for (name, sql) in SQL {
             db.prepare(sql)

@@ -28,6 +28,9 @@ fn of_database(error: &(dyn DatabaseError + 'static), text: String) -> ReadError
     of_sqlite(code.unwrap_or(0), text)
 }
 
+/// The server only reads: a standby, or a primary that was demoted.
+pub(super) const READ_ONLY: &str = "25006";
+
 /// https://www.postgresql.org/docs/current/errcodes-appendix.html
 fn of_postgres(code: &str, text: String) -> ReadError {
     match (code, code.get(..2).unwrap_or_default()) {
@@ -35,7 +38,9 @@ fn of_postgres(code: &str, text: String) -> ReadError {
         ("40001" | "40P01" | "55P03", _) => ReadError::Contention(text),
         ("XX001" | "XX002", _) => ReadError::Corrupt(text),
         (_, "23") => ReadError::Constraint(text),
-        (_, "08" | "53" | "57" | "58") => ReadError::Unavailable(text),
+        // Ended while it was idle, or another server writes now, or the door is shut for the moment.
+        (READ_ONLY | "25P03", _) => ReadError::Unavailable(text),
+        (_, "08" | "28" | "3D" | "53" | "57" | "58") => ReadError::Unavailable(text),
         _ => ReadError::Statement(text),
     }
 }

@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most rows of one statement; with the journal's eight columns far below both engines' limits.
 const MOST_ROWS: usize = 64;
+/// The numbers of rows that statements are made for: few enough to keep all of them prepared, close
+/// enough that two or three make up nearly any batch.
+const RUNS: [usize; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48, MOST_ROWS];
 
 /// A statement with `{rows}` where its value rows belong, and `{lock}` where PostgreSQL is told to
 /// lock what it reads. The values themselves are always bound, never written into the text.
@@ -61,13 +64,11 @@ impl Many {
     }
 }
 
-/// The runs in which `count` rows are written: powers of two, largest first, that add up to it.
+/// The runs in which `count` rows are written: largest first, adding up to it.
 pub(super) fn written_in(count: usize) -> impl Iterator<Item = usize> {
     let mut left = count;
     std::iter::from_fn(move || {
-        let run = left
-            .checked_ilog2()
-            .map(|power| MOST_ROWS.min(1 << power))?;
+        let run = RUNS.into_iter().rev().find(|run| *run <= left)?;
         left -= run;
         Some(run)
     })
@@ -107,7 +108,8 @@ mod tests {
     fn runs_add_up() {
         for count in 0..300 {
             assert_eq!(written_in(count).sum::<usize>(), count);
-            assert!(written_in(count).all(|run| run.is_power_of_two() && run <= MOST_ROWS));
+            assert!(written_in(count).all(|run| RUNS.contains(&run)));
+            assert!(written_in(count).count() <= count / MOST_ROWS + 3);
             assert_eq!(
                 looked_up_in(count).map(|(run, _)| run).sum::<usize>(),
                 count
@@ -115,5 +117,6 @@ mod tests {
             assert!(looked_up_in(count).all(|(run, padded)| padded >= run && padded <= MOST_ROWS));
         }
         assert_eq!(written_in(37).collect::<Vec<_>>(), [32, 4, 1]);
+        assert_eq!(written_in(63).collect::<Vec<_>>(), [48, 12, 3]);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Executor, Postgres, SqlSafeStr, SqlStr, Sqlite, Transaction};
 
+use crate::db::postgres::Server;
 use crate::db::row::{Row, Val, lite_arguments, pg_arguments};
 use crate::db::statement::{Dialect, Many, Texts, looked_up_in, written_in};
 use crate::error::ReadError;
@@ -18,7 +19,7 @@ pub struct Tx {
 #[derive(Debug)]
 enum Engine {
     Lite(Transaction<'static, Sqlite>),
-    Pg(Transaction<'static, Postgres>),
+    Pg(Transaction<'static, Postgres>, Server),
 }
 
 impl Tx {
@@ -29,9 +30,13 @@ impl Tx {
         }
     }
 
-    pub(super) fn pg(tx: Transaction<'static, Postgres>, texts: &Arc<Texts>) -> Self {
+    pub(super) fn pg(
+        tx: Transaction<'static, Postgres>,
+        server: &Server,
+        texts: &Arc<Texts>,
+    ) -> Self {
         Self {
-            engine: Engine::Pg(tx),
+            engine: Engine::Pg(tx, server.clone()),
             texts: Arc::clone(texts),
         }
     }
@@ -48,7 +53,7 @@ impl Tx {
     pub(crate) async fn script(&mut self, sql: &'static str) -> Result<(), ReadError> {
         match &mut self.engine {
             Engine::Lite(tx) => tx.execute(sqlx::raw_sql(sql)).await.map(drop)?,
-            Engine::Pg(tx) => tx.execute(sqlx::raw_sql(sql)).await.map(drop)?,
+            Engine::Pg(tx, _) => tx.execute(sqlx::raw_sql(sql)).await.map(drop)?,
         }
         Ok(())
     }
@@ -96,13 +101,13 @@ impl Tx {
 
     /// Whether this is an engine that gives up the whole transaction when a statement fails.
     pub(crate) const fn fails_as_a_whole(&self) -> bool {
-        matches!(self.engine, Engine::Pg(_))
+        matches!(self.engine, Engine::Pg(..))
     }
 
     pub async fn commit(self) -> Result<(), ReadError> {
         match self.engine {
             Engine::Lite(tx) => tx.commit().await?,
-            Engine::Pg(tx) => tx.commit().await?,
+            Engine::Pg(tx, server) => server.answer(tx.commit()).await?,
         }
         Ok(())
     }
@@ -110,7 +115,7 @@ impl Tx {
     pub async fn rollback(self) -> Result<(), ReadError> {
         match self.engine {
             Engine::Lite(tx) => tx.rollback().await?,
-            Engine::Pg(tx) => tx.rollback().await?,
+            Engine::Pg(tx, server) => server.answer(tx.rollback()).await?,
         }
         Ok(())
     }
@@ -118,7 +123,7 @@ impl Tx {
     fn text(&self, many: &Many, rows: usize) -> Arc<str> {
         let dialect = match self.engine {
             Engine::Lite(_) => Dialect::Lite,
-            Engine::Pg(_) => Dialect::Pg,
+            Engine::Pg(..) => Dialect::Pg,
         };
         self.texts.text(many, rows, dialect)
     }
@@ -130,9 +135,9 @@ impl Tx {
                 let rows = query.fetch_all(&mut **tx).await?;
                 Ok(rows.into_iter().map(Row::Lite).collect())
             }
-            Engine::Pg(tx) => {
+            Engine::Pg(tx, server) => {
                 let query = sqlx::query_with(sql, pg_arguments(values)?);
-                let rows = query.fetch_all(&mut **tx).await?;
+                let rows = server.answer(query.fetch_all(&mut **tx)).await?;
                 Ok(rows.into_iter().map(Row::Pg).collect())
             }
         }
@@ -144,9 +149,10 @@ impl Tx {
                 let query = sqlx::query_with(sql, lite_arguments(values)?);
                 Ok(query.execute(&mut **tx).await?.rows_affected())
             }
-            Engine::Pg(tx) => {
+            Engine::Pg(tx, server) => {
                 let query = sqlx::query_with(sql, pg_arguments(values)?);
-                Ok(query.execute(&mut **tx).await?.rows_affected())
+                let done = server.answer(query.execute(&mut **tx)).await?;
+                Ok(done.rows_affected())
             }
         }
     }

@@ -9,7 +9,7 @@ use sunbid_terms::Instant;
 use super::Job;
 use super::group::Group;
 use crate::command::{Head, Reads};
-use crate::db::{Tx, Val};
+use crate::db::{Row, Tx, Val};
 use crate::error::ReadError;
 use crate::rows::{self, StoredHead, blob};
 
@@ -59,10 +59,11 @@ pub(super) async fn load(
     let logs = needs.scopes.keys();
     let mut groups: BTreeMap<LogId, Group> = logs.map(|log| (*log, Group::new(*log))).collect();
     let logs: Vec<Val> = groups.keys().map(|log| blob(log.as_bytes())).collect();
+    let mut found = tx.find_many(&rows::FIND_HEADS, &logs).await?;
     if shared {
-        reserve(tx, &needs.scopes).await?;
+        found.extend(reserve(tx, &needs.scopes, &found).await?);
     }
-    for row in tx.find_many(&rows::FIND_HEADS, &logs).await? {
+    for row in found {
         let stored = rows::stored_head(&row)?;
         if let Some(group) = groups.get_mut(&stored.head.log) {
             group.begin_at(stored);
@@ -79,18 +80,23 @@ pub(super) async fn load(
     Ok(groups)
 }
 
-/// Makes logs that do not exist yet lockable. Whoever comes second waits here.
-async fn reserve(tx: &mut Tx, scopes: &BTreeMap<LogId, String>) -> Result<(), ReadError> {
-    let logs: Vec<Val> = scopes.keys().map(|log| blob(log.as_bytes())).collect();
+/// Makes logs that do not exist yet lockable, and locks them. Whoever comes second waits here.
+async fn reserve(
+    tx: &mut Tx,
+    scopes: &BTreeMap<LogId, String>,
+    found: &[Row],
+) -> Result<Vec<Row>, ReadError> {
     let mut known = BTreeSet::new();
-    for row in tx.find_many(&rows::KNOWN_LOGS, &logs).await? {
+    for row in found {
         known.insert(rows::log_id(&row.blob(0)?)?);
     }
     let new = scopes.iter().filter(|(log, _)| !known.contains(log));
-    let values: Vec<Val> = new
-        .flat_map(|(log, scope)| reservation(*log, scope).values())
-        .collect();
-    tx.write_many(&rows::RESERVE_HEADS, &values).await
+    let (ids, reservations): (Vec<Val>, Vec<[Val; 7]>) = new
+        .map(|(log, scope)| (blob(log.as_bytes()), reservation(*log, scope).values()))
+        .unzip();
+    let reservations: Vec<Val> = reservations.into_iter().flatten().collect();
+    tx.write_many(&rows::RESERVE_HEADS, &reservations).await?;
+    tx.find_many(&rows::FIND_HEADS, &ids).await
 }
 
 fn reservation(log: LogId, scope: &str) -> StoredHead {

@@ -3,8 +3,6 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-pub mod postgres;
-
 /// Each promise is a test over SQLite; PostgreSQL keeps them all in one, with one server.
 #[allow(unused_macros, reason = "each test binary uses its part")]
 macro_rules! promises {
@@ -30,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use sunbid_journal::{
-    Command, CommandId, Db, Journal, LogId, NewEvent, Outcome, Reads, Settings, StreamId,
+    Command, CommandId, Db, Journal, LogId, NewEvent, Outcome, Reads, Settings, StreamId, trial,
 };
 use sunbid_proofs::sha256;
 use sunbid_terms::{Clock, Instant};
@@ -68,8 +66,8 @@ pub async fn sqlite(settings: Settings) -> Place {
 
 /// A fresh database in the shared throwaway cluster, if there are PostgreSQL's programs.
 pub async fn postgres(settings: Settings) -> Option<Place> {
-    let url = postgres::fresh_database().await?;
-    let db = Db::postgres(&url).await.unwrap();
+    let server = trial::fresh_database().await.unwrap()?;
+    let db = Db::postgres(&server).await.unwrap();
     Some(place("PostgreSQL", db, tempfile::tempdir().unwrap(), settings).await)
 }
 

@@ -32,7 +32,6 @@ use sunbid_service::{
     log_service::Logs,
     peers::Identity,
     revocation::Revocations,
-    setting::Database,
     token::{self, Claims},
 };
 use sunbid_terms::{Clock, CreditCode, Instant};
@@ -120,7 +119,7 @@ impl House {
         let setting = Setting {
             clock: clock.clone(),
             data: folder.path().to_owned(),
-            database: Database::Embedded,
+            database: sunbid_service::trial::database().await.unwrap(),
             peers: Peers::new(&endpoint, Identity::new("bid", own, clock.clone(), ORIGIN)),
             rules: Arc::new(Engine::new().unwrap()),
             roots: Arc::new(Roots::new(vec![authority.certificate().to_vec()]).unwrap()),

@@ -8,9 +8,9 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use sunbid_certificates::pem;
-use sunbid_journal::{DataDir, Db, Journal};
-use sunbid_platform::{Initialisation, Platform, config::Bank, initialise};
-use sunbid_service::clock::SystemClock;
+use sunbid_journal::{DataDir, Journal};
+use sunbid_platform::{Config, Initialisation, Platform, config::Bank, initialise};
+use sunbid_service::{clock::SystemClock, setting::Database};
 use sunbid_terms::Clock;
 
 use crate::{context::Context, exit, process};
@@ -26,8 +26,11 @@ pub enum PlatformCommand {
         /// It is a sandbox, whose clock can be moved; a production start refuses it.
         #[arg(long)]
         sandbox: bool,
+        /// Serve on this address instead: a further process of an installation on PostgreSQL.
+        #[arg(long)]
+        listen: Option<SocketAddr>,
     },
-    /// Recompute every record, root and chain of an installation that stands still.
+    /// Recompute every record, root and chain of an installation; on SQLite it must stand still.
     Check { data: PathBuf },
 }
 
@@ -59,6 +62,16 @@ pub struct InitArguments {
     pub trust_account: Option<String>,
     #[arg(long, default_value = "公共资源交易中心保证金专户")]
     pub trust_name: String,
+    /// PostgreSQL database, postgres://USER@HOST[:PORT][,HOST...]/DATABASE; SQLite files without it.
+    #[arg(long)]
+    pub database: Option<String>,
+    /// File with the database's password, relative to the installation's folder; the variable
+    /// SUNBID_DATABASE_PASSWORD is asked first.
+    #[arg(long, requires = "database")]
+    pub database_password_file: Option<PathBuf>,
+    /// Take a database that may lose what it acknowledged, for a trial.
+    #[arg(long, requires = "database")]
+    pub accept_loss_on_failure: bool,
 }
 
 pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<()> {
@@ -69,9 +82,13 @@ pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<
             println!("{}", file.display());
             Ok(())
         }
-        PlatformCommand::Start { data, sandbox } => {
+        PlatformCommand::Start {
+            data,
+            sandbox,
+            listen,
+        } => {
             process::log(context.output.json);
-            let platform = Platform::start(&data, sandbox).await?;
+            let platform = Platform::start(&data, sandbox, listen).await?;
             // One line on standard output, for people and for scripts that wait for it.
             println!("serving on {}", platform.address());
             platform.run_until(process::asked_to_stop()).await?;
@@ -99,6 +116,9 @@ pub async fn init(arguments: InitArguments) -> anyhow::Result<()> {
                 trust_account,
                 trust_name: arguments.trust_name,
             }),
+        database: arguments.database,
+        database_password_file: arguments.database_password_file,
+        accept_loss_on_failure: arguments.accept_loss_on_failure,
         roots_pem: read(&arguments.roots)?,
         administrator: administrator
             .next()
@@ -110,16 +130,23 @@ pub async fn init(arguments: InitArguments) -> anyhow::Result<()> {
 }
 
 async fn check(data: &Path) -> anyhow::Result<()> {
-    // Nobody may write meanwhile.
-    let _lock = DataDir::lock(data, SystemClock.now())?;
+    let storage = Config::read(data)?.storage(data)?;
+    // Files that somebody writes meanwhile would change under the reader; PostgreSQL shows each log
+    // as it was at one moment.
+    let _lock = match &storage {
+        Database::Embedded => Some(DataDir::lock(data, SystemClock.now())?),
+        Database::Postgres(_) => None,
+    };
     let mut wrong = false;
     for service in sunbid_platform::serve::SERVICES {
-        let file = data.join(format!("{service}.db"));
-        if !file.exists() {
-            bail!("{} is missing", file.display());
+        if matches!(storage, Database::Embedded) {
+            let file = data.join(format!("{service}.db"));
+            if !file.exists() {
+                bail!("{} is missing", file.display());
+            }
         }
-        let journal =
-            Journal::open(Db::sqlite(&file).await?, std::sync::Arc::new(SystemClock)).await?;
+        let db = storage.open(data, service).await?;
+        let journal = Journal::open(db, std::sync::Arc::new(SystemClock)).await?;
         let report = journal.check().await?;
         match &report.wrong {
             None => println!(

@@ -28,6 +28,10 @@ pub struct DemoArguments {
     /// Port of the platform; 0: any free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// Empty PostgreSQL database to play on, postgres://USER@HOST[:PORT]/DATABASE; SQLite files
+    /// where not given.
+    #[arg(long)]
+    database: Option<String>,
 }
 
 pub async fn run(context: &Context, arguments: DemoArguments) -> anyhow::Result<()> {
@@ -49,6 +53,7 @@ pub async fn run(context: &Context, arguments: DemoArguments) -> anyhow::Result<
         std::env::current_exe()?,
         &folder,
         arguments.port,
+        arguments.database,
         &narrator,
         context.output,
     )

@@ -67,6 +67,7 @@ impl Stage {
         program: PathBuf,
         folder: &Path,
         port: u16,
+        database: Option<String>,
         narrator: &Narrator,
         output: Output,
     ) -> anyhow::Result<Self> {
@@ -95,7 +96,7 @@ impl Stage {
             output,
         };
         stage
-            .install(port, &roots, &stage.issue(&CENTRE, "管理员")?)
+            .install(port, database, &roots, &stage.issue(&CENTRE, "管理员")?)
             .await?;
         stage.start_bank().await?;
         stage.start_platform().await?;
@@ -238,6 +239,32 @@ impl Stage {
         .await
     }
 
+    /// Starts a further process on the platform's database; its name among the processes, and where
+    /// it serves.
+    pub async fn start_second_platform(&self) -> anyhow::Result<(&'static str, String)> {
+        const NAME: &str = "second-platform";
+        let data = self.data().display().to_string();
+        let listen = format!("127.0.0.1:{}", free_port(0).await?);
+        let arguments = ["platform", "start", &data, "--sandbox", "--listen", &listen];
+        self.start(NAME, &arguments, "serving on").await?;
+        Ok((NAME, format!("http://{listen}")))
+    }
+
+    /// A connection of a profile to another process than the first.
+    pub async fn reach(&self, profile: &str, endpoint: &str) -> anyhow::Result<Connection> {
+        let profile = Profile {
+            endpoint: endpoint.to_owned(),
+            ..self.read_profile(profile).await?
+        };
+        Connection::signed_in(Arc::new(profile), self.output.english).await
+    }
+
+    /// Lets a profile's calls go over another connection from now on.
+    pub async fn use_connection(&self, profile: &str, connection: Connection) {
+        let mut connections = self.connections.lock().await;
+        connections.insert(profile.to_owned(), connection);
+    }
+
     /// Gives a supplier its certificate, registers it, and has it approved.
     pub async fn enrol_supplier(&self, part: &Part) -> anyhow::Result<()> {
         self.write_profile(part.profile, &self.issue(part, "投标员")?)?;
@@ -260,6 +287,7 @@ impl Stage {
     async fn install(
         &self,
         port: u16,
+        database: Option<String>,
         roots: &Path,
         administrator: &TrialIdentity,
     ) -> anyhow::Result<()> {
@@ -277,6 +305,10 @@ impl Stage {
             bank: Some(self.bank.clone()),
             trust_account: Some(super::money::TRUST_ACCOUNT.to_owned()),
             trust_name: super::money::TRUST_NAME.to_owned(),
+            // Nothing here has legal effect, so the database may be any.
+            accept_loss_on_failure: database.is_some(),
+            database,
+            database_password_file: None,
         })
         .await
     }

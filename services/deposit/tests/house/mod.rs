@@ -100,6 +100,7 @@ pub struct House {
     notices: Journal,
     bids: Journal,
     world: SocketAddr,
+    database: Database,
     folder: tempfile::TempDir,
     _tasks: JoinSet<()>,
 }
@@ -171,6 +172,7 @@ impl House {
             notices,
             bids,
             world,
+            database: sunbid_service::trial::database().await.unwrap(),
             folder,
             _tasks: tasks,
         };
@@ -185,7 +187,7 @@ impl House {
         let setting = Setting {
             clock: self.clock.clone(),
             data: self.folder.path().to_owned(),
-            database: Database::Embedded,
+            database: self.database.clone(),
             peers: Peers::new(
                 &endpoint,
                 Identity::new(SERVICE, own, self.clock.clone(), ORIGIN),

@@ -109,6 +109,7 @@ pub struct House {
     notices: Journal,
     bids: Journal,
     tenders: Tenders,
+    database: Database,
     folder: tempfile::TempDir,
     running: Option<Running>,
     // The bid log as the bid service would fold it.
@@ -163,6 +164,7 @@ impl House {
             bids: journal("bid").await,
             payloads: Payloads::default(),
             rescues: BTreeMap::new(),
+            database: sunbid_service::trial::database().await.unwrap(),
             running: None,
             tender_box: TenderBox::default(),
             own: BTreeMap::new(),
@@ -194,7 +196,7 @@ impl House {
         let setting = Setting {
             clock: self.clock.clone(),
             data: PathBuf::from(self.folder.path()),
-            database: Database::Embedded,
+            database: self.database.clone(),
             peers: Peers::new(&endpoint, identity),
             rules: Arc::new(Engine::new().unwrap()),
             roots: Arc::new(Roots::new(vec![self.authority.certificate().to_vec()]).unwrap()),

@@ -104,10 +104,11 @@ impl House {
         let roots = Roots::new(vec![authority.certificate().to_vec()]).unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(start_of_time().micros())));
         let administrator = identity(&authority, CENTRE, "管理员", 365);
-        bootstrap(folder.path(), &clock, &roots, &administrator)
-            .await
-            .unwrap();
-        let again = bootstrap(folder.path(), &clock, &roots, &administrator).await;
+        let database = sunbid_service::trial::database().await.unwrap();
+        let first =
+            async || bootstrap(folder.path(), &database, &clock, &roots, &administrator).await;
+        first().await.unwrap();
+        let again = first().await;
         assert!(matches!(
             again,
             Err(sunbid_registry::BootstrapError::NotFirst)
@@ -126,7 +127,7 @@ impl House {
         let setting = Setting {
             clock: clock.clone(),
             data: folder.path().to_owned(),
-            database: Database::Embedded,
+            database,
             peers,
             rules: Arc::new(Engine::new().unwrap()),
             roots: Arc::new(roots),
@@ -237,11 +238,13 @@ impl House {
 
 async fn bootstrap(
     data: &Path,
+    database: &Database,
     clock: &Arc<TestClock>,
     roots: &Roots,
     administrator: &TrialIdentity,
 ) -> Result<pb::RegisterOrganizationResponse, sunbid_registry::BootstrapError> {
-    sunbid_registry::bootstrap(data, clock.clone(), roots, &administrator.certificate, &[]).await
+    let certificate = &administrator.certificate;
+    sunbid_registry::bootstrap(data, database, clock.clone(), roots, certificate, &[]).await
 }
 
 pub fn request_id() -> String {

@@ -42,7 +42,6 @@ use sunbid_service::{
     log_service::Logs,
     peers::Identity,
     revocation::Revocations,
-    setting::Database,
     token::{self, Claims},
 };
 use sunbid_terms::{Clock, Instant};
@@ -113,12 +112,13 @@ impl House {
         let root = TrialAuthority::new("试验根证书", from, from.plus_seconds(86_400_000)).unwrap();
         let roots = Arc::new(Roots::new(vec![root.certificate().to_vec()]).unwrap());
         let rules = Arc::new(Engine::new().unwrap());
+        let database = sunbid_service::trial::database().await.unwrap();
         let setting = |service: &'static str| {
             let own = keys.pair(&format!("service-{service}")).unwrap();
             Setting {
                 clock: clock.clone(),
                 data: folder.path().to_owned(),
-                database: Database::Embedded,
+                database: database.clone(),
                 peers: Peers::new(
                     &endpoint,
                     Identity::new(service, own, clock.clone(), ORIGIN),
