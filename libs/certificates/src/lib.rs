@@ -5,6 +5,7 @@
 pub mod chain;
 pub mod fault;
 pub mod holder;
+pub mod machine;
 pub mod pem;
 pub mod possession;
 pub mod roots;

@@ -6,6 +6,7 @@ pub mod access;
 pub mod authentication;
 pub mod caller;
 pub mod clock;
+pub mod deadline;
 pub mod follow;
 pub mod keys;
 pub mod language;
@@ -15,8 +16,10 @@ pub mod names;
 pub mod page;
 pub mod peers;
 pub mod problem;
+pub mod retry;
 pub mod revocation;
 pub mod setting;
+pub mod tls;
 pub mod token;
 
 pub use caller::Caller;

@@ -104,7 +104,7 @@ impl Mirror {
                 let page = self
                     .setting
                     .peers
-                    .logs()
+                    .logs(service)
                     .list_heads(request)
                     .await?
                     .into_inner();
@@ -206,7 +206,7 @@ impl Mirror {
             let page = self
                 .setting
                 .peers
-                .logs()
+                .logs(service)
                 .read_log(request)
                 .await?
                 .into_inner();
