@@ -2,6 +2,7 @@
 //! Refuses a folder that holds one already; never runs on a running platform.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -81,6 +82,10 @@ pub async fn initialise(data: &Path, with: Initialisation) -> Result<Config, Ini
         roots: vec![file],
         epoch_seconds: with.epoch_seconds,
         bank: with.bank,
+        sandbox_clock: None,
+        tls: None,
+        mutual: None,
+        peers: BTreeMap::new(),
     };
     Keys::open(&data.join("keys"))?;
     let clock: Arc<dyn Clock> = if config.sandbox {
