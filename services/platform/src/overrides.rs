@@ -29,23 +29,14 @@ const fn row(key: &'static str, kind: Kind, effect: &'static str) -> Described {
     Described { key, kind, effect }
 }
 
-/// Every setting of `platform.toml`.
+/// Every setting of `platform.toml` but `origin` and `sandbox`: what an installation is does not change
+/// from one run to the next.
 pub const SETTINGS: &[Described] = &[
-    row(
-        "origin",
-        Kind::Text,
-        "Name of the installation in every signature; never changed",
-    ),
     row("listen", Kind::Text, "Address to serve on, IP:PORT"),
     row(
         "behind_tls_proxy",
         Kind::Truth,
         "A proxy that ends TLS stands in front of this port",
-    ),
-    row(
-        "sandbox",
-        Kind::Truth,
-        "A trial installation, whose clock can be moved",
     ),
     row(
         "roots",

@@ -1,7 +1,7 @@
 //! Running the platform, making an installation, and checking one that stands still.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -9,10 +9,14 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use sunbid_certificates::pem;
 use sunbid_journal::{DataDir, Db, Journal};
-use sunbid_platform::{Initialisation, Platform, config::Bank, initialise};
+use sunbid_platform::{
+    Config, Division, Initialisation, Part, Platform, config::Bank, divide, initialise,
+    serve::SERVICES,
+};
 use sunbid_service::clock::SystemClock;
 use sunbid_terms::Clock;
 
+use super::settings::SettingArguments;
 use crate::{context::Context, exit, process};
 
 #[derive(Debug, Subcommand)]
@@ -26,6 +30,26 @@ pub enum PlatformCommand {
         /// It is a sandbox, whose clock can be moved; a production start refuses it.
         #[arg(long)]
         sandbox: bool,
+        #[command(flatten)]
+        settings: SettingArguments,
+    },
+    /// Divide an installation that stands still into a folder for each service and one for the front
+    /// door, to be run apart with `sunbid serve`. It does not start as a whole again.
+    Divide {
+        /// Folder of the installation.
+        data: PathBuf,
+        /// New folder that takes the folders of the services.
+        out: PathBuf,
+        /// Folder with authority.pem, and NAME.pem and NAME.key.pem for each service and front
+        /// (`sunbid trial certificates` makes one for trials).
+        #[arg(long)]
+        certificates: PathBuf,
+        /// Address that the services will be on, each on a port of its own.
+        #[arg(long, default_value = "127.0.0.1")]
+        host: IpAddr,
+        /// Port of the first service; the others follow.
+        #[arg(long, default_value_t = 7701)]
+        first_port: u16,
     },
     /// Recompute every record, root and chain of an installation that stands still.
     Check { data: PathBuf },
@@ -69,12 +93,39 @@ pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<
             println!("{}", file.display());
             Ok(())
         }
-        PlatformCommand::Start { data, sandbox } => {
+        PlatformCommand::Start {
+            data,
+            sandbox,
+            settings,
+        } => {
             process::log(context.output.json);
-            let platform = Platform::start(&data, sandbox).await?;
+            let config = Config::read_with(&data, &settings.0)?;
+            let platform = Platform::start(&data, &config, sandbox, &Part::Whole).await?;
             // One line on standard output, for people and for scripts that wait for it.
             println!("serving on {}", platform.address());
-            platform.run_until(process::asked_to_stop()).await?;
+            platform
+                .run_until(process::asked_to_stop(), process::asked_to_reload)
+                .await?;
+            Ok(())
+        }
+        PlatformCommand::Divide {
+            data,
+            out,
+            certificates,
+            host,
+            first_port,
+        } => {
+            let ports = first_port..=u16::MAX;
+            let places = SERVICES.into_iter().zip(ports);
+            let division = Division {
+                out,
+                certificates,
+                places: places
+                    .map(|(service, port)| (service, SocketAddr::new(host, port)))
+                    .collect(),
+            };
+            divide(&data, &division)?;
+            println!("{}", division.out.display());
             Ok(())
         }
         PlatformCommand::Check { data } => check(&data).await,
@@ -113,9 +164,13 @@ async fn check(data: &Path) -> anyhow::Result<()> {
     // Nobody may write meanwhile.
     let _lock = DataDir::lock(data, SystemClock.now())?;
     let mut wrong = false;
-    for service in sunbid_platform::serve::SERVICES {
+    let apart = Config::read(data)?.mutual.is_some();
+    for service in SERVICES {
         let file = data.join(format!("{service}.db"));
         if !file.exists() {
+            if apart {
+                continue;
+            }
             bail!("{} is missing", file.display());
         }
         let journal =

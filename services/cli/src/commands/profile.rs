@@ -41,7 +41,9 @@ pub async fn run(context: &Context, command: ProfileCommand) -> anyhow::Result<(
             };
             let folder = profile::folder(&name)?;
             let endpoint = context.endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
-            Profile::write(&folder, endpoint, &read(&certificate)?, &read(&key)?)?;
+            let (certificate, key) = (read(&certificate)?, read(&key)?);
+            let authority = context.authority()?;
+            Profile::write(&folder, endpoint, authority.as_deref(), &certificate, &key)?;
             println!("{}", folder.display());
             Ok(())
         }

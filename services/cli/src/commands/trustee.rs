@@ -76,6 +76,7 @@ pub async fn run(context: &Context, command: TrusteeCommand) -> anyhow::Result<(
             let (identity, encryption) = initialise(
                 &arguments.folder,
                 endpoint,
+                context.authority()?.as_deref(),
                 &read(&arguments.certificate)?,
                 &read(&arguments.key)?,
                 &passphrase,
@@ -112,16 +113,18 @@ pub async fn run(context: &Context, command: TrusteeCommand) -> anyhow::Result<(
 pub async fn initialise(
     folder: &Path,
     endpoint: &str,
+    authority: Option<&str>,
     certificate_pem: &str,
     key_pem: &str,
     passphrase: &str,
 ) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
-    let platform = Connection::anonymous(endpoint, true)
+    let platform = Connection::trusting(endpoint, authority, true)
         .await?
         .platform()
         .await?;
     let settings = Settings {
         endpoint: endpoint.to_owned(),
+        authority: authority.map(str::to_owned),
         origin: platform.origin,
         log_verifier_key: platform.log_verifier_key,
         sandbox: platform.sandbox,
