@@ -44,6 +44,9 @@ struct Outcome {
     opened: BTreeSet<i64>,
     /// Organisations whose bids were opened.
     bidders: BTreeSet<String>,
+    /// Records of the bid and the opening log, by service, on which all this rests: no fewer are
+    /// disclosed.
+    decided: BTreeMap<&'static str, i64>,
 }
 
 /// Builds the disclosure of a finished tender at the newest checkpoint that enough of its holders
@@ -215,12 +218,16 @@ async fn outcome(
     let mut outcome = Outcome {
         opened: BTreeSet::new(),
         bidders: BTreeSet::new(),
+        decided: BTreeMap::new(),
     };
     let mut submitted: BTreeMap<i64, Bid> = BTreeMap::new();
     let (mut closed, mut ended) = (None, false);
     for (seq, event) in events(setting, "bid", tender).await? {
         if let Some(event) = event.read::<BidSubmitted>()? {
             submitted.insert(seq, event.bid.unwrap_or_default());
+        }
+        if event.is::<BiddingClosed>() || event.is::<BiddingEnded>() {
+            outcome.decided.insert("bid", seq + 1);
         }
         if let Some(event) = event.read::<BiddingClosed>()? {
             closed = Some(event);
@@ -239,15 +246,19 @@ async fn outcome(
         let signed = opening
             .iter()
             .filter(|(_, event)| event.is::<ClosingSigned>())
-            .count();
-        return Ok((signed >= threshold).then_some(outcome));
+            .nth(threshold.saturating_sub(1));
+        return Ok(signed.map(|(seq, _)| {
+            outcome.decided.insert("opening", seq + 1);
+            outcome
+        }));
     }
     let announced = opening
         .iter()
-        .any(|(_, event)| event.is::<OpeningRecordPublished>());
-    if !announced {
+        .find(|(_, event)| event.is::<OpeningRecordPublished>());
+    let Some((announced, _)) = announced else {
         return Ok(None);
-    }
+    };
+    outcome.decided.insert("opening", announced + 1);
     for entry in &closed.entries {
         if entry.status() == sunbid_contracts::bid::v1::ClosingStatus::Live
             && let Some(bid) = submitted.get(&entry.seq)
@@ -308,6 +319,17 @@ async fn disclose(
         size: i64::try_from(proof.size).unwrap_or(i64::MAX),
         root: proof.root.to_vec(),
     };
+    // A checkpoint that was cosigned before the end shows less than what is disclosed rests on.
+    if outcome
+        .decided
+        .get(service)
+        .is_some_and(|least| head.size < *least)
+    {
+        return Err(Problem::Unavailable(format!(
+            "{service} {scope} is in epoch {epoch} only up to record {}",
+            head.size
+        )));
+    }
     let mut entries: Vec<LogEntry> = Vec::new();
     while i64::try_from(entries.len()).unwrap_or(i64::MAX) < head.size {
         let from = i64::try_from(entries.len()).unwrap_or(i64::MAX);
