@@ -311,6 +311,31 @@ mod tests {
         }
     }
 
+    /// The settings that the deployment ships.
+    #[test]
+    fn the_sample_settings_are_taken_as_they_stand() {
+        let read = |text: &str| {
+            let config: Config = toml::from_str(text).unwrap();
+            config.check(Path::new("deploy")).unwrap();
+            config
+        };
+        let whole = read(include_str!("../../../deploy/platform.toml"));
+        assert!(whole.tls.is_some() && whole.bank.is_some() && whole.mutual.is_none());
+        let service = read(include_str!("../../../deploy/service.toml"));
+        assert!(service.mutual.is_some() && service.tls.is_none());
+        let front = read(include_str!("../../../deploy/front.toml"));
+        assert!(front.mutual.is_some() && front.tls.is_some());
+        for (config, own) in [(&service, Some("bid")), (&front, None)] {
+            let others = SERVICES.iter().filter(|service| Some(**service) != own);
+            assert!(
+                others
+                    .clone()
+                    .all(|other| config.peers.contains_key(*other))
+            );
+            assert_eq!(config.peers.len(), others.count());
+        }
+    }
+
     /// Every setting can be given on the command line, and nothing else.
     #[test]
     fn every_setting_is_described() {
