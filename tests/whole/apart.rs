@@ -55,7 +55,8 @@ async fn answers(endpoint: Endpoint) -> bool {
     match client.get_platform(GetPlatformRequest {}).await {
         Ok(_) => true,
         Err(status) => {
-            assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+            // The connection failed; a service that answers has no such source.
+            assert!(std::error::Error::source(&status).is_some(), "{status:?}");
             false
         }
     }
