@@ -36,6 +36,32 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
+/// Each folder has its own service's keys, and of the others' the public halves.
+fn keys_are_apart(world: &World) {
+    for service in SERVICES {
+        let mut secret = Vec::new();
+        for file in std::fs::read_dir(world.stage.part(service).join("keys")).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            if !name.ends_with(".pub") && name != "log.verifier" {
+                secret.push(name);
+            }
+        }
+        let mut own = vec![
+            format!("service-{service}.pk8"),
+            format!("pages-{service}.secret"),
+        ];
+        own.extend(match service {
+            "registry" => vec!["token.pk8".into(), "challenges.secret".into()],
+            "bid" => vec!["receipt.pk8".into()],
+            "audit" => vec!["log.secret".into(), "blinding.secret".into()],
+            _ => Vec::new(),
+        });
+        secret.retain(|name| !own.contains(name));
+        assert_eq!(secret, Vec::<String>::new(), "{service}");
+    }
+    assert!(!world.stage.part("front").join("keys").exists());
+}
+
 fn address(world: &World, service: &str) -> String {
     let config = Config::read(&world.stage.part(service)).unwrap();
     config.listen.to_string()
@@ -154,6 +180,7 @@ async fn becomes(world: &World, service: &str, wanted: ServingStatus) {
 async fn a_tender_is_played_by_services_that_run_apart() {
     let world = World::raise_apart().await.unwrap();
     let stage = &world.stage;
+    keys_are_apart(&world);
     strangers_get_nothing(&world).await;
     tokens_need_their_certificate(&world).await;
     for service in SERVICES {

@@ -308,6 +308,14 @@ impl Stage {
         .await
     }
 
+    /// Starts a platform in one process with further settings, which its folder does not keep.
+    pub async fn start_platform_with(&self, settings: &[&str]) -> anyhow::Result<()> {
+        let data = self.data().display().to_string();
+        let arguments = ["platform", "start", &data, "--sandbox"];
+        let arguments = [&arguments, settings].concat();
+        self.start("platform", &arguments, "serving on").await
+    }
+
     /// Starts one process of a divided platform.
     pub async fn start_part(&self, name: &str) -> anyhow::Result<()> {
         let data = self.part(name).display().to_string();
