@@ -55,6 +55,18 @@ impl World {
         })
     }
 
+    /// Raises a platform whose services run apart, on free ports.
+    pub async fn raise_apart() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("sunbid-test-").tempdir()?;
+        let narrator = Narrator::new(OUTPUT, true);
+        let stage = Stage::raise_apart(program()?, folder.path(), &narrator, OUTPUT).await?;
+        Ok(Self {
+            stage,
+            narrator,
+            folder,
+        })
+    }
+
     /// The platform's own folder.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("platform")

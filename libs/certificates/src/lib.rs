@@ -6,6 +6,7 @@ pub mod chain;
 pub mod fault;
 pub mod holder;
 pub mod holder_keys;
+pub mod machine;
 pub mod pem;
 pub mod possession;
 pub mod roots;

@@ -141,6 +141,38 @@ impl TrialAuthority {
         })
     }
 
+    /// A certificate for a machine that serves and calls under `names` (DNS names or addresses).
+    pub fn issue_machine(
+        &self,
+        common_name: &str,
+        names: &[String],
+        not_before: Instant,
+        not_after: Instant,
+    ) -> Result<TrialIdentity, TrialError> {
+        let key = KeyPair::generate()?;
+        // Sorts addresses from names.
+        let mut params = CertificateParams::new(names.to_vec())?;
+        let mut subject = DistinguishedName::new();
+        subject.push(DnType::CommonName, common_name);
+        params.distinguished_name = subject;
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        params.use_authority_key_identifier_extension = true;
+        let epoch = rcgen::date_time_ymd(1970, 1, 1);
+        params.not_before = epoch + after_epoch(not_before);
+        params.not_after = epoch + after_epoch(not_after);
+        let certificate = self.sign(&params, &key)?;
+        Ok(TrialIdentity {
+            certificate_pem: pem::certificate(&certificate),
+            certificate,
+            key_pem: key.serialize_pem(),
+        })
+    }
+
     pub(crate) fn sign(
         &self,
         params: &CertificateParams,

@@ -19,6 +19,7 @@ use crate::{
     access::AccessTable,
     problem::denied,
     revocation::Revocations,
+    tls::ShownServices,
     token::{Claims, TokenFault, Unchecked},
 };
 
@@ -102,6 +103,7 @@ impl Guard {
         seen: &Seen,
         path: &str,
         metadata: &MetadataMap,
+        shown: Option<&ShownServices>,
     ) -> Result<Option<Caller>, Problem> {
         let caller = match metadata.get("authorization") {
             None => None,
@@ -123,6 +125,12 @@ impl Guard {
                 if self.revocations.cover(&claims) {
                     return Err(Problem::Unauthenticated("TOKEN_REVOKED"));
                 }
+                // A service's token is good for that service alone, on a connection that proves it.
+                if let (Some(shown), Some(service)) = (shown, claims.subject.strip_prefix(SERVICES))
+                    && !shown.include(service)
+                {
+                    return Err(Problem::Unauthenticated("CERTIFICATE_MISSING"));
+                }
                 Some(Caller::new(claims))
             }
         };
@@ -141,6 +149,7 @@ impl Guard {
 pub struct AuthenticationLayer {
     guard: Arc<Guard>,
     seen: Arc<Seen>,
+    certified: bool,
 }
 
 impl AuthenticationLayer {
@@ -148,7 +157,15 @@ impl AuthenticationLayer {
         Self {
             guard: Arc::new(guard),
             seen: Arc::default(),
+            certified: false,
         }
+    }
+
+    /// Takes a service for itself only where its connection shows its certificate too.
+    #[must_use]
+    pub const fn with_certificates(mut self) -> Self {
+        self.certified = true;
+        self
     }
 }
 
@@ -159,6 +176,7 @@ impl<S> Layer<S> for AuthenticationLayer {
         Authenticated {
             guard: self.guard.clone(),
             seen: self.seen.clone(),
+            certified: self.certified,
             inner,
         }
     }
@@ -169,6 +187,7 @@ impl<S> Layer<S> for AuthenticationLayer {
 pub struct Authenticated<S> {
     guard: Arc<Guard>,
     seen: Arc<Seen>,
+    certified: bool,
     inner: S,
 }
 
@@ -188,10 +207,11 @@ where
         let metadata = MetadataMap::from_headers(request.headers().clone());
         // An extension of this type can only come from here.
         request.extensions_mut().remove::<Caller>();
-        match self
-            .guard
-            .admit(&self.seen, request.uri().path(), &metadata)
-        {
+        let shown = request.extensions().get::<ShownServices>();
+        let shown = shown.cloned().unwrap_or_default();
+        let shown = self.certified.then_some(&shown);
+        let path = request.uri().path();
+        match self.guard.admit(&self.seen, path, &metadata, shown) {
             Ok(caller) => {
                 if let Some(caller) = caller {
                     request.extensions_mut().insert(caller);

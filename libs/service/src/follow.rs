@@ -90,7 +90,7 @@ impl Follower {
                 };
                 changes = self
                     .peers
-                    .logs()
+                    .logs(self.service)
                     .watch_changes(watch)
                     .await
                     .ok()
@@ -126,7 +126,12 @@ impl Follower {
                 page_size: 1000,
                 page_token: std::mem::take(&mut page_token),
             };
-            let page = self.peers.logs().list_heads(request).await?.into_inner();
+            let page = self
+                .peers
+                .logs(self.service)
+                .list_heads(request)
+                .await?
+                .into_inner();
             for head in page.heads {
                 if let Err(problem) = self.catch_up(&head, cursors, handle).await {
                     tracing::warn!(
@@ -173,7 +178,12 @@ impl Follower {
                 from_seq: i64::try_from(next).unwrap_or(i64::MAX),
                 limit: PAGE,
             };
-            let page = self.peers.logs().read_log(request).await?.into_inner();
+            let page = self
+                .peers
+                .logs(self.service)
+                .read_log(request)
+                .await?
+                .into_inner();
             if page.entries.is_empty() {
                 return Ok(());
             }

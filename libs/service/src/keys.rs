@@ -1,4 +1,5 @@
 //! The platform's own keys as files that only its user can read: made on first use, never replaced.
+//! A service that runs apart has its own keys and the public halves of the others'.
 //! Not for holders' shares: those are never on the platform's machine.
 
 use std::{
@@ -14,6 +15,11 @@ use ring::{
     rand::{SecureRandom, SystemRandom},
     signature::{Ed25519KeyPair, KeyPair},
 };
+
+/// How files of public halves end.
+const PUBLIC: &str = "pub";
+/// File with the verifier of the public log.
+const LOG_VERIFIER: &str = "log.verifier";
 
 /// Why a key cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +74,34 @@ impl Keys {
 
     /// The public half of the key called `name`, 32 bytes.
     pub fn public(&self, name: &str) -> Result<Vec<u8>, KeyFault> {
+        let shared = self.folder.join(format!("{name}.{PUBLIC}"));
+        match fs::read(&shared) {
+            Ok(key) if key.len() == 32 => return Ok(key),
+            Ok(_) => return Err(KeyFault::Form(shared)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => {
+                return Err(KeyFault::Io {
+                    path: shared,
+                    source,
+                });
+            }
+        }
         Ok(self.pair(name)?.public_key().as_ref().to_vec())
+    }
+
+    /// Gives the public half of the key called `name` to a folder that must not have the key.
+    pub fn share(&self, name: &str, with: &Self) -> Result<(), KeyFault> {
+        with.put(&format!("{name}.{PUBLIC}"), &self.public(name)?)
+    }
+
+    /// Gives the verifier of the public log to a folder that must not have its key.
+    pub fn share_log_verifier(&self, origin: &str, with: &Self) -> Result<(), KeyFault> {
+        with.put(LOG_VERIFIER, self.log_verifier(origin)?.as_bytes())
+    }
+
+    fn put(&self, file: &str, bytes: &[u8]) -> Result<(), KeyFault> {
+        let path = self.folder.join(file);
+        fs::write(&path, bytes).map_err(|source| KeyFault::Io { path, source })
     }
 
     /// The 32 secret bytes called `name`.
@@ -98,6 +131,21 @@ impl Keys {
     pub fn log_signer(&self, origin: &str) -> Result<sunbid_proofs::Signer, KeyFault> {
         sunbid_proofs::Signer::from_seed(&format!("{origin}/log"), &self.secret("log")?)
             .map_err(|_| KeyFault::Form(self.folder.join("log.secret")))
+    }
+
+    /// The verifier of the public log of the platform called `origin`, a C2SP verifier key.
+    pub fn log_verifier(&self, origin: &str) -> Result<String, KeyFault> {
+        let shared = self.folder.join(LOG_VERIFIER);
+        match fs::read_to_string(&shared) {
+            Ok(verifier) => Ok(verifier.trim_end().to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(self.log_signer(origin)?.verifier().to_string())
+            }
+            Err(source) => Err(KeyFault::Io {
+                path: shared,
+                source,
+            }),
+        }
     }
 
     fn file(
@@ -173,5 +221,28 @@ mod tests {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(&file, b"rubbish").unwrap();
         assert!(matches!(keys.pair("token"), Err(KeyFault::Form(_))));
+    }
+
+    #[test]
+    fn a_shared_half_is_no_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = Keys::open(&folder.path().join("own")).unwrap();
+        let other = Keys::open(&folder.path().join("other")).unwrap();
+        own.share("token", &other).unwrap();
+        own.share_log_verifier("sandbox.x", &other).unwrap();
+        assert_eq!(other.public("token").unwrap(), own.public("token").unwrap());
+        assert_eq!(
+            other.log_verifier("sandbox.x").unwrap(),
+            own.log_signer("sandbox.x").unwrap().verifier().to_string()
+        );
+        let names: Vec<_> = fs::read_dir(folder.path().join("other"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert!(
+            names
+                .iter()
+                .all(|name| name != "token.pk8" && name != "log.secret")
+        );
     }
 }

@@ -8,6 +8,7 @@ pub mod caller;
 pub mod calls;
 pub mod clock;
 pub mod connections;
+pub mod deadline;
 pub mod feed;
 pub mod follow;
 pub mod keys;
@@ -19,8 +20,10 @@ pub mod names;
 pub mod page;
 pub mod peers;
 pub mod problem;
+pub mod retry;
 pub mod revocation;
 pub mod setting;
+pub mod tls;
 pub mod token;
 #[cfg(feature = "trial")]
 pub mod trial;

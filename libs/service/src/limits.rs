@@ -6,6 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tonic::transport::Server;
 
+/// Streams over one connection between processes of the platform.
+const INNER_STREAMS: u32 = 65_536;
+
 /// Bounds on what callers take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -93,6 +96,17 @@ impl Limits {
             .concurrency_limit_per_connection(usize_of(self.calls_per_connection))
             .http2_keepalive_interval(Some(keepalive))
             .http2_keepalive_timeout(Some(keepalive))
+    }
+
+    /// A server for the platform's own processes, each of which sends everybody's calls over one
+    /// connection: what one connection may take bounds nobody there.
+    pub fn inner_server(&self) -> Server {
+        Self {
+            streams_per_connection: INNER_STREAMS,
+            calls_per_connection: INNER_STREAMS,
+            ..*self
+        }
+        .server()
     }
 
     /// How many connections are served.

@@ -1,7 +1,10 @@
 //! Clients to the platform's services, each call carrying this service's own short-lived token.
-//! One channel, opened on first use and again after a break; nobody else makes clients.
+//! One channel to each place, opened on first use and again after a break; nobody else makes clients.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use ring::signature::Ed25519KeyPair;
 use sunbid_contracts::{
@@ -22,7 +25,10 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::token::{self, Claims};
+use crate::{
+    retry::Retrying,
+    token::{self, Claims},
+};
 
 /// How long a service's own token is good, microseconds.
 const LIFETIME: i64 = 300 * MICROS;
@@ -31,12 +37,43 @@ const LIFETIME: i64 = 300 * MICROS;
 const LARGEST_MESSAGE: usize = 32 * 1024 * 1024;
 
 /// A channel on which every call carries the service's token.
-pub type PeerChannel = InterceptedService<Channel, Identity>;
+pub type PeerChannel = InterceptedService<Retrying, Identity>;
+
+/// The ways to the services.
+#[derive(Clone)]
+pub struct Roads {
+    /// To services that have no place of their own.
+    here: Channel,
+    /// By service.
+    elsewhere: BTreeMap<&'static str, Channel>,
+}
+
+impl Roads {
+    /// All services at one place.
+    pub fn one(endpoint: &Endpoint) -> Self {
+        Self {
+            here: endpoint.connect_lazy(),
+            elsewhere: BTreeMap::new(),
+        }
+    }
+
+    /// `service` at a place of its own.
+    #[must_use]
+    pub fn and(mut self, service: &'static str, endpoint: &Endpoint) -> Self {
+        self.elsewhere.insert(service, endpoint.connect_lazy());
+        self
+    }
+
+    /// The channel to `service`, without this service's token and without repeats.
+    pub fn to(&self, service: &str) -> Channel {
+        self.elsewhere.get(service).unwrap_or(&self.here).clone()
+    }
+}
 
 /// Clients to the other services.
 #[derive(Clone)]
 pub struct Peers {
-    channel: Channel,
+    roads: Arc<Roads>,
     identity: Identity,
 }
 
@@ -105,7 +142,7 @@ impl Interceptor for Identity {
 macro_rules! client {
     ($name:ident, $client:ident) => {
         pub fn $name(&self) -> $client<PeerChannel> {
-            $client::with_interceptor(self.channel.clone(), self.identity.clone())
+            $client::new(self.channel(stringify!($name)))
                 .max_decoding_message_size(LARGEST_MESSAGE)
                 .max_encoding_message_size(LARGEST_MESSAGE)
         }
@@ -113,12 +150,21 @@ macro_rules! client {
 }
 
 impl Peers {
-    /// Clients that reach the services at `endpoint`.
+    /// Clients that reach all services at `endpoint`.
     pub fn new(endpoint: &Endpoint, identity: Identity) -> Self {
-        Self {
-            channel: endpoint.connect_lazy(),
-            identity,
-        }
+        Self::by(Arc::new(Roads::one(endpoint)), identity)
+    }
+
+    /// Clients that reach the services by `roads`.
+    pub const fn by(roads: Arc<Roads>, identity: Identity) -> Self {
+        Self { roads, identity }
+    }
+
+    /// The logs that `service` keeps.
+    pub fn logs(&self, service: &str) -> LogServiceClient<PeerChannel> {
+        LogServiceClient::new(self.channel(service))
+            .max_decoding_message_size(LARGEST_MESSAGE)
+            .max_encoding_message_size(LARGEST_MESSAGE)
     }
 
     client!(registry, RegistryServiceClient);
@@ -128,5 +174,9 @@ impl Peers {
     client!(bid, BidServiceClient);
     client!(opening, OpeningServiceClient);
     client!(audit, AuditServiceClient);
-    client!(logs, LogServiceClient);
+
+    fn channel(&self, service: &str) -> PeerChannel {
+        let retrying = Retrying::new(self.roads.to(service));
+        InterceptedService::new(retrying, self.identity.clone())
+    }
 }

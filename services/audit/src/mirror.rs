@@ -104,7 +104,7 @@ impl Mirror {
                 let page = self
                     .setting
                     .peers
-                    .logs()
+                    .logs(service)
                     .list_heads(request)
                     .await?
                     .into_inner();
@@ -149,7 +149,7 @@ impl Mirror {
             from_seq: i64::try_from(verified).unwrap_or(i64::MAX),
             limit: 1,
         };
-        let mut logs = self.setting.peers.logs();
+        let mut logs = self.setting.peers.logs(service);
         match logs.read_log(request).await?.into_inner().head {
             Some(head) if wanted(&head) => self.verify_log(service, &head, &mut state).await,
             _ => Ok(()),
@@ -242,7 +242,7 @@ impl Mirror {
             let page = self
                 .setting
                 .peers
-                .logs()
+                .logs(service)
                 .read_log(request)
                 .await?
                 .into_inner();

@@ -150,7 +150,12 @@ pub async fn read(
         from_seq,
         limit,
     };
-    Ok(peers.logs().read_log(request).await?.into_inner().entries)
+    Ok(peers
+        .logs(service)
+        .read_log(request)
+        .await?
+        .into_inner()
+        .entries)
 }
 
 /// The body of an entry, if it is there and can be read.

@@ -25,7 +25,7 @@ use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
-    transport::{Channel, Endpoint},
+    transport::Channel,
 };
 
 use crate::{anchors::Anchors, profile::Profile};
@@ -89,9 +89,19 @@ macro_rules! client {
 impl Connection {
     /// Connects as nobody in particular: public reading.
     pub async fn anonymous(endpoint: &str, english: bool) -> anyhow::Result<Self> {
-        let channel = Endpoint::from_shared(endpoint.to_owned())
+        Self::trusting(endpoint, None, english).await
+    }
+
+    /// Connects as nobody in particular; the certificate of an https address may end in `authority`,
+    /// PEM, besides the web's own.
+    pub async fn trusting(
+        endpoint: &str,
+        authority: Option<&str>,
+        english: bool,
+    ) -> anyhow::Result<Self> {
+        let channel = sunbid_trustee::endpoint(endpoint, authority)
             .with_context(|| {
-                format!("{endpoint:?} is not an address such as http://127.0.0.1:7700")
+                format!("{endpoint:?} is not an address such as https://ggzy.example.cn or http://127.0.0.1:7700")
             })?
             .connect_timeout(Duration::from_secs(5))
             .tcp_nodelay(true)
@@ -118,7 +128,8 @@ impl Connection {
 
     /// Connects and signs in.
     pub async fn signed_in(profile: Arc<Profile>, english: bool) -> anyhow::Result<Self> {
-        let mut connection = Self::anonymous(&profile.endpoint, english).await?;
+        let authority = profile.authority.as_deref();
+        let mut connection = Self::trusting(&profile.endpoint, authority, english).await?;
         connection.profile = Some(profile);
         connection.renew().await?;
         Ok(connection)

@@ -1,6 +1,6 @@
 //! What every command is given: who types, where the platform is, and how to answer.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 
@@ -14,6 +14,8 @@ pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:7700";
 pub struct Context {
     pub profile: Option<String>,
     pub endpoint: Option<String>,
+    /// PEM file of an authority that https addresses may end in besides the web's own.
+    pub authority: Option<PathBuf>,
     pub output: Output,
 }
 
@@ -27,7 +29,18 @@ impl Context {
         if let Some(endpoint) = &self.endpoint {
             profile.endpoint.clone_from(endpoint);
         }
+        if let Some(authority) = self.authority()? {
+            profile.authority = Some(authority);
+        }
         Connection::signed_in(Arc::new(profile), self.output.english).await
+    }
+
+    /// The authority that was given, PEM.
+    pub fn authority(&self) -> anyhow::Result<Option<String>> {
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path).with_context(|| path.display().to_string())
+        };
+        self.authority.as_ref().map(read).transpose()
     }
 
     /// A connection for reading: signed in where a profile is given, else as anyone.
@@ -36,6 +49,7 @@ impl Context {
             return self.caller().await;
         }
         let endpoint = self.endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
-        Connection::anonymous(endpoint, self.output.english).await
+        let authority = self.authority()?;
+        Connection::trusting(endpoint, authority.as_deref(), self.output.english).await
     }
 }

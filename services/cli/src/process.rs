@@ -17,6 +17,17 @@ pub fn log(json: bool) {
     }
 }
 
+/// Comes true on SIGHUP: certificates are to be read anew.
+pub async fn asked_to_reload() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::hangup()) {
+        Ok(mut hangup) => {
+            hangup.recv().await;
+        }
+        Err(_) => std::future::pending().await,
+    }
+}
+
 /// Comes true on SIGINT or SIGTERM.
 pub async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};

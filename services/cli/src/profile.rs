@@ -25,11 +25,17 @@ pub struct Settings {
     pub certificate: PathBuf,
     /// PEM file with the PKCS#8 key; relative to the folder.
     pub key: PathBuf,
+    /// PEM file of an authority that the platform's own certificate may end in besides the web's;
+    /// relative to the folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<PathBuf>,
 }
 
 /// A profile, read.
 pub struct Profile {
     pub endpoint: String,
+    /// PEM.
+    pub authority: Option<String>,
     /// DER.
     pub certificate: Vec<u8>,
     /// DER.
@@ -86,8 +92,10 @@ impl Profile {
         } else {
             None
         };
+        let authority = settings.authority.as_deref().map(read).transpose()?;
         Ok(Self {
             endpoint: settings.endpoint,
+            authority,
             certificate,
             intermediates: certificates,
             signer,
@@ -106,6 +114,7 @@ impl Profile {
     pub fn write(
         folder: &Path,
         endpoint: &str,
+        authority_pem: Option<&str>,
         certificates_pem: &str,
         key_pem: &str,
         anchors: Option<&Anchors>,
@@ -127,8 +136,13 @@ impl Profile {
         if let Some(anchors) = anchors {
             anchors.write(&folder.join(ANCHORS))?;
         }
+        if let Some(authority) = authority_pem {
+            pem::certificates(authority)?;
+            fs::write(folder.join("authority.pem"), authority)?;
+        }
         let settings = Settings {
             endpoint: endpoint.to_owned(),
+            authority: authority_pem.map(|_| "authority.pem".into()),
             certificate: "certificate.pem".into(),
             key: "key.pem".into(),
         };

@@ -125,7 +125,7 @@ impl Opening {
             let page = self
                 .setting
                 .peers
-                .logs()
+                .logs("bid")
                 .read_log(request)
                 .await?
                 .into_inner();

@@ -237,7 +237,7 @@ async fn head_after(opening: &Opening, entry: &FollowedEntry) -> Result<LogHead,
         let page = opening
             .setting
             .peers
-            .logs()
+            .logs("bid")
             .read_log(request)
             .await?
             .into_inner();

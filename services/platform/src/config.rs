@@ -2,17 +2,22 @@
 //! its effect. A wrong key or value is named; nothing is guessed.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     net::SocketAddr,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
-
-use std::{os::unix::fs::PermissionsExt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use sunbid_journal::{AddressFault, Postgres};
-use sunbid_service::limits::Limits;
-use sunbid_service::setting::Database;
+use sunbid_service::{limits::Limits, setting::Database};
+
+use crate::{
+    overrides::{self, Override},
+    serve::SERVICES,
+};
 
 /// Name of the file in the data folder.
 pub const FILE: &str = "platform.toml";
@@ -24,7 +29,8 @@ pub struct Config {
     /// The installation's name in tokens, logs and checkpoints, such as "ggzy.example.cn". Never
     /// changed: every signature made so far carries it.
     pub origin: String,
-    /// Address to serve on. Only loopback addresses are taken unless `behind_tls_proxy` is set.
+    /// Address to serve on. Only loopback addresses are taken unless `tls` or `mutual` is there, or
+    /// `behind_tls_proxy` is set.
     pub listen: SocketAddr,
     /// A TLS-terminating proxy on this machine stands between this port and the network.
     #[serde(default)]
@@ -60,6 +66,42 @@ pub struct Config {
     /// Where the bank is reached; without it no deposits are taken.
     #[serde(default)]
     pub bank: Option<Bank>,
+    /// Clock file that the processes of a divided sandbox share, relative to this file; each process's
+    /// own folder has one where it is not given. For sandboxes only.
+    #[serde(default)]
+    pub sandbox_clock: Option<PathBuf>,
+    /// The certificate that callers see; without it the port is not encrypted.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    /// The certificate that services show each other, for processes that run apart.
+    #[serde(default)]
+    pub mutual: Option<Mutual>,
+    /// Where the services of other processes are, "host:port" by service, for processes that run
+    /// apart.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub peers: BTreeMap<String, String>,
+}
+
+/// A certificate that callers see. SIGHUP reads the files anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// PEM: the certificate and, after it, its intermediates; relative to the settings' file.
+    pub certificate: PathBuf,
+    /// PEM: its PKCS#8 key, readable by its owner alone; relative to the settings' file.
+    pub key: PathBuf,
+}
+
+/// What services show each other, and whom they take for each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mutual {
+    /// PEM: the platform's own authority, which nobody else has certificates of.
+    pub authority: PathBuf,
+    /// PEM: this process's certificate, made out to `SERVICE.sunbid.internal`.
+    pub certificate: PathBuf,
+    /// PEM: its PKCS#8 key, readable by its owner alone.
+    pub key: PathBuf,
 }
 
 /// The bank that keeps the deposits.
@@ -106,7 +148,7 @@ pub enum ConfigFault {
     OpenPassword(PathBuf),
     #[error(
         "{path}: listen = \"{listen}\" is reachable from the network; serve on a loopback address, \
-         or put a TLS proxy in front and set behind_tls_proxy = true"
+         name a certificate in [tls], or put a TLS proxy in front and set behind_tls_proxy = true"
     )]
     OpenToTheNetwork { path: PathBuf, listen: SocketAddr },
     #[error(
@@ -120,15 +162,28 @@ pub enum ConfigFault {
 impl Config {
     /// Reads the settings of the installation in `data`.
     pub fn read(data: &Path) -> Result<Self, ConfigFault> {
+        Self::read_with(data, &[])
+    }
+
+    /// Reads the settings of the installation in `data`; `overrides` come before the file.
+    pub fn read_with(data: &Path, overrides: &[Override]) -> Result<Self, ConfigFault> {
         let path = data.join(FILE);
         let text = fs::read_to_string(&path).map_err(|source| ConfigFault::Read {
             path: path.clone(),
             source,
         })?;
-        let config: Self = toml::from_str(&text).map_err(|error| ConfigFault::Form {
+        let form = |cause: String| ConfigFault::Form {
             path: path.clone(),
-            cause: error.to_string(),
-        })?;
+            cause,
+        };
+        let config: Self = if overrides.is_empty() {
+            toml::from_str(&text).map_err(|error| form(error.to_string()))?
+        } else {
+            let mut table: toml::Table =
+                toml::from_str(&text).map_err(|error| form(error.to_string()))?;
+            overrides::put(&mut table, overrides).map_err(form)?;
+            table.try_into().map_err(|error| form(error.to_string()))?
+        };
         config.check(&path)?;
         Ok(config)
     }
@@ -145,13 +200,6 @@ impl Config {
         fs::write(&beside, text)
             .and_then(|()| fs::rename(&beside, &path))
             .map_err(|source| ConfigFault::Write { path, source })
-    }
-
-    /// The same installation served on another address, by a further process on its database.
-    pub fn serving_on(mut self, data: &Path, listen: SocketAddr) -> Result<Self, ConfigFault> {
-        self.listen = listen;
-        self.check(&data.join(FILE))?;
-        Ok(self)
     }
 
     /// Where services keep their state, with the password from where it is kept.
@@ -240,7 +288,25 @@ impl Config {
         if self.roots.is_empty() {
             return Err(form("roots must name at least one certificate file"));
         }
-        if !self.listen.ip().is_loopback() && !self.behind_tls_proxy {
+        if self.sandbox_clock.is_some() && !self.sandbox {
+            return Err(form("sandbox_clock is for sandboxes only"));
+        }
+        for (service, address) in &self.peers {
+            if !SERVICES.contains(&service.as_str()) {
+                let known = SERVICES.join(", ");
+                return Err(form(&format!(
+                    "peers.{service} is no service; there are {known}"
+                )));
+            }
+            let parts = address.rsplit_once(':');
+            if parts.is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()) {
+                return Err(form(&format!(
+                    "peers.{service} = {address:?} is no \"host:port\""
+                )));
+            }
+        }
+        let covered = self.tls.is_some() || self.mutual.is_some() || self.behind_tls_proxy;
+        if !self.listen.ip().is_loopback() && !covered {
             return Err(ConfigFault::OpenToTheNetwork {
                 path: path.to_owned(),
                 listen: self.listen,
@@ -269,6 +335,10 @@ mod tests {
             require_synchronous_standby: false,
             accept_loss_on_failure: false,
             bank: None,
+            sandbox_clock: None,
+            tls: None,
+            mutual: None,
+            peers: BTreeMap::new(),
         }
     }
 
@@ -335,26 +405,122 @@ mod tests {
         assert!(fault.contains("listen_on"), "{fault}");
     }
 
-    /// The settings that the deployment ships, with every key in them.
     #[test]
-    fn the_documented_settings_are_taken_as_they_stand() {
-        let text = include_str!("../../../deploy/platform.toml");
-        let config: Config = toml::from_str(text).unwrap();
-        config.check(Path::new("deploy/platform.toml")).unwrap();
-        assert_eq!(config.limits, Limits::default());
-        let (documented, known): (toml::Table, _) = (
-            toml::from_str(text).unwrap(),
-            toml::Table::try_from(&config).unwrap(),
-        );
-        let keys = |table: &toml::Table| {
-            let mut keys: Vec<String> = table.keys().cloned().collect();
-            for (name, value) in table {
-                let inner = value.as_table().into_iter().flat_map(|inner| inner.keys());
-                keys.extend(inner.map(|key| format!("{name}.{key}")));
-            }
-            keys.sort();
-            keys
+    fn the_command_line_comes_before_the_environment_and_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        config().write(folder.path()).unwrap();
+        let given = |key: &str, value: &str| Override {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            from: format!("SUNBID_{}", key.to_uppercase()),
         };
-        assert_eq!(keys(&documented), keys(&known));
+        let read = |overrides: &[Override]| Config::read_with(folder.path(), overrides);
+        let changed = read(&[
+            given("listen", "127.0.0.1:7801"),
+            given("epoch_seconds", "30"),
+            given("peers", "bid=10.0.0.5:7704,audit=audit.example:7706"),
+            given("mutual.authority", "a.pem"),
+            given("mutual.certificate", "b.pem"),
+            given("mutual.key", "c.pem"),
+        ])
+        .unwrap();
+        assert_eq!(changed.listen.port(), 7801);
+        assert_eq!(changed.epoch_seconds, 30);
+        assert_eq!(changed.origin, config().origin);
+        assert_eq!(changed.peers.get("bid").unwrap(), "10.0.0.5:7704");
+        assert_eq!(changed.mutual.unwrap().key, Path::new("c.pem"));
+        for (key, wrong) in [
+            ("epoch_seconds", "often"),
+            ("epoch_seconds", "0"),
+            ("listen", "everywhere"),
+            ("behind_tls_proxy", "maybe"),
+            ("peers", "bid"),
+            ("peers", "emperor=1.2.3.4:5"),
+            ("peers", "bid=nowhere"),
+            ("tls.key", "alone.pem"),
+        ] {
+            let fault = read(&[given(key, wrong)]).unwrap_err().to_string();
+            let named = key.split('.').next().unwrap();
+            assert!(fault.contains(named), "{key} = {wrong}: {fault}");
+        }
+    }
+
+    /// Every key of a settings' file; those within a table, but for names of services, by its own.
+    fn nested(table: &toml::Table) -> Vec<String> {
+        let mut keys = Vec::new();
+        for (key, value) in table {
+            match value {
+                toml::Value::Table(table) if key != "peers" => {
+                    keys.extend(table.keys().map(|inner| format!("{key}.{inner}")));
+                }
+                _ => keys.push(key.clone()),
+            }
+        }
+        keys.sort();
+        keys
+    }
+
+    /// The settings that the deployment ships, the platform's with every key in them.
+    #[test]
+    fn the_sample_settings_are_taken_as_they_stand() {
+        let read = |text: &str| {
+            let config: Config = toml::from_str(text).unwrap();
+            config.check(Path::new("deploy")).unwrap();
+            config
+        };
+        let whole = include_str!("../../../deploy/platform.toml");
+        let documented: toml::Table = toml::from_str(whole).unwrap();
+        let whole = read(whole);
+        assert_eq!(
+            nested(&documented),
+            nested(&toml::Table::try_from(&whole).unwrap())
+        );
+        assert_eq!(whole.limits, Limits::default());
+        assert!(whole.tls.is_some() && whole.bank.is_some() && whole.mutual.is_none());
+        let service = read(include_str!("../../../deploy/service.toml"));
+        assert!(service.mutual.is_some() && service.tls.is_none());
+        let front = read(include_str!("../../../deploy/front.toml"));
+        assert!(front.mutual.is_some() && front.tls.is_some());
+        for (config, own) in [(&service, Some("bid")), (&front, None)] {
+            let others = SERVICES.iter().filter(|service| Some(**service) != own);
+            assert!(
+                others
+                    .clone()
+                    .all(|other| config.peers.contains_key(*other))
+            );
+            assert_eq!(config.peers.len(), others.count());
+        }
+    }
+
+    /// Every setting can be given on the command line, and nothing else.
+    #[test]
+    fn every_setting_is_described() {
+        let file = PathBuf::from("x");
+        let full = Config {
+            database: Some("postgres://sunbid@db/sunbid".into()),
+            database_password_file: Some(file.clone()),
+            bank: Some(Bank {
+                address: String::new(),
+                trust_account: String::new(),
+                trust_name: String::new(),
+            }),
+            sandbox_clock: Some(file.clone()),
+            tls: Some(Tls {
+                certificate: file.clone(),
+                key: file.clone(),
+            }),
+            mutual: Some(Mutual {
+                authority: file.clone(),
+                certificate: file.clone(),
+                key: file,
+            }),
+            peers: BTreeMap::from([("bid".into(), "x:1".into())]),
+            ..config()
+        };
+        let mut keys = nested(&toml::Table::try_from(full).unwrap());
+        keys.retain(|key| !["origin", "sandbox"].contains(&key.as_str()));
+        let mut described: Vec<_> = overrides::SETTINGS.iter().map(|row| row.key).collect();
+        described.sort_unstable();
+        assert_eq!(keys, described);
     }
 }

@@ -2,6 +2,7 @@
 //! Refuses a folder that holds one already; never runs on a running platform.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -94,6 +95,10 @@ pub async fn initialise(data: &Path, with: Initialisation) -> Result<Config, Ini
         bank: with.bank,
         database_connections: crate::config::DATABASE_CONNECTIONS,
         require_synchronous_standby: false,
+        sandbox_clock: None,
+        tls: None,
+        mutual: None,
+        peers: BTreeMap::new(),
     };
     let storage = config.storage(data)?;
     Keys::open(&data.join("keys"))?;

@@ -1,12 +1,19 @@
-//! The whole platform in one process with embedded storage: every service, each with a database of
-//! its own, talking gRPC to each other over a socket as they would on ten machines.
+//! The processes of the platform: every service in one of them, or each in its own with a front door
+//! before them. Each service has a database of its own and talks gRPC to the others over a socket,
+//! apart or together.
 //! Holds no business of its own.
 
 pub mod config;
+pub mod divide;
+mod doors;
+mod front;
 pub mod initialise;
+pub mod overrides;
+pub mod readiness;
 mod sandbox;
 pub mod serve;
 
 pub use config::{Config, ConfigFault};
+pub use divide::{DivideError, Division, divide};
 pub use initialise::{Initialisation, InitialiseError, initialise};
-pub use serve::{Platform, ServeError};
+pub use serve::{Part, Platform, ServeError};

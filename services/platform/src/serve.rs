@@ -1,6 +1,9 @@
-//! Starting all services on one port, and stopping them so that what was acknowledged is finished.
+//! Starting services on one port - all of them, some, or the front door to the others - and stopping them
+//! so that what was acknowledged is finished.
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc};
+use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use futures_util::future::try_join_all;
 
 use sunbid_certificates::Roots;
 use sunbid_contracts::{
@@ -15,20 +18,29 @@ use sunbid_service::{
     authentication::{AuthenticationLayer, Guard, Keyring},
     calls::LimitLayer,
     clock::{SandboxClock, SystemClock},
-    connections,
+    connections::{self, Admission},
+    deadline::DeadlineLayer,
     keys::KeyFault,
     log_service::Logs,
-    peers::Identity,
+    peers::{Identity, Roads},
     revocation::Revocations,
     setting::Database,
+    tls::{self, ConnectionLayer, Face, TlsFault},
 };
 use sunbid_terms::Clock;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tonic::{service::RoutesBuilder, transport::Endpoint};
+use tonic::{
+    service::{Routes, RoutesBuilder},
+    transport::Server,
+};
+use tonic_health::server::HealthReporter;
 
 use crate::{
     config::{Config, ConfigFault},
+    doors::{self, Doors},
+    front::FrontLayer,
+    readiness,
     sandbox::Sandbox,
 };
 
@@ -40,8 +52,35 @@ pub const SERVICES: [&str; 7] = [
 /// File of a sandbox's clock in its data folder; trial trustees on the same machine share it.
 pub const SANDBOX_CLOCK: &str = "sandbox-clock";
 
+/// Folder with a lock for each process that serves an installation on PostgreSQL.
+pub const PROCESSES: &str = "processes";
+
 /// Largest pages and share sets, bytes.
 const LARGEST_MESSAGE: usize = 32 * 1024 * 1024;
+
+/// How long callers have for what is under way when a process stops.
+const COURTESY: Duration = Duration::from_secs(5);
+
+/// What a process serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Every service, on one port for everybody.
+    Whole,
+    /// Some services, for other processes of the platform alone.
+    Apart(Vec<&'static str>),
+    /// The one address for everybody outside, in front of services that run apart.
+    Front,
+}
+
+impl Part {
+    pub fn services(&self) -> &[&'static str] {
+        match self {
+            Self::Whole => &SERVICES,
+            Self::Apart(services) => services,
+            Self::Front => &[],
+        }
+    }
+}
 
 /// Why the platform does not run.
 #[derive(Debug, thiserror::Error)]
@@ -65,95 +104,173 @@ pub enum ServeError {
         address: SocketAddr,
         source: io::Error,
     },
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
+    #[error("{missing} is missing in the settings: {why}")]
+    Missing { missing: String, why: &'static str },
     #[error("the sandbox's clock cannot be used: {0}")]
     Clock(io::Error),
     #[error("serving failed: {0}")]
     Serve(#[from] tonic::transport::Error),
 }
 
-/// A running platform.
+/// A running process of the platform.
 pub struct Platform {
     address: SocketAddr,
     shutdown: CancellationToken,
-    server: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
+    servers: JoinSet<Result<(), tonic::transport::Error>>,
+    face: Option<Arc<Face>>,
+    health: HealthReporter,
     tasks: JoinSet<()>,
     journals: Vec<Journal>,
-    // Held as long as the platform runs; a second start is told who holds it.
+    // Held as long as the process runs; a second start is told who holds it.
     _lock: DataDirLock,
 }
 
 impl Platform {
-    /// Starts every service on the installation in `data`, on the address that its settings name or
-    /// on `listen`: several processes may serve one installation whose database is PostgreSQL.
+    /// Starts `part` of the platform on the folder `data`, whose settings are `config`.
     pub async fn start(
         data: &Path,
+        config: &Config,
         sandbox: bool,
-        listen: Option<SocketAddr>,
+        part: &Part,
     ) -> Result<Self, ServeError> {
-        let mut config = Config::read(data)?;
-        if let Some(listen) = listen {
-            config = config.serving_on(data, listen)?;
-        }
         config.require_mode(data, sandbox)?;
-        let storage = config.storage(data)?;
-        let lock = match &storage {
-            Database::Embedded => DataDir::lock(data, SystemClock.now())?,
-            // Each address once; the database sees to the rest.
-            Database::Postgres(_) => {
-                let own = data.join("processes").join(config.listen.to_string());
-                DataDir::lock(&own, SystemClock.now())?
-            }
+        let lock = lock(data, config, part)?;
+        let doors = Doors::open(data, config, part)?;
+        let (listener, address) = listen(config.listen).await?;
+        let (health, health_service) = tonic_health::server::health_reporter();
+        let mut routes = RoutesBuilder::default();
+        add_reflection(&mut routes)?;
+        routes.add_service(health_service);
+        let mut platform = Self {
+            address,
+            shutdown: CancellationToken::new(),
+            servers: JoinSet::new(),
+            face: doors.face.clone(),
+            health: health.clone(),
+            tasks: JoinSet::new(),
+            journals: Vec::new(),
+            _lock: lock,
         };
+        if *part == Part::Front {
+            let roads = doors.roads(config, address)?;
+            platform.serve_front(config, listener, routes.routes(), roads);
+        } else {
+            platform
+                .serve_services(data, config, part, doors, listener, routes)
+                .await?;
+        }
+        health
+            .set_service_status("", tonic_health::ServingStatus::Serving)
+            .await;
+        tracing::info!(%address, sandbox = config.sandbox, ?part, "serving");
+        Ok(platform)
+    }
+
+    fn serve_front(
+        &mut self,
+        config: &Config,
+        listener: TcpListener,
+        routes: Routes,
+        roads: Arc<Roads>,
+    ) {
+        let stop = self.shutdown.clone();
+        self.tasks.spawn(readiness::repeat(
+            self.health.clone(),
+            roads.clone(),
+            stop.clone(),
+        ));
+        let limits = config.limits;
+        let incoming = connections::incoming(listener, limits.most_connections());
+        let incoming = Box::pin(tls::incoming(incoming, self.face.clone()));
+        let server = limits
+            .server()
+            .layer(ConnectionLayer::<Admission>::new())
+            // Whose calls they are, the services know; they count them.
+            .layer(LimitLayer::uncounted(limits))
+            .layer(FrontLayer::new(roads))
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(incoming, async move {
+                stop.cancelled().await;
+            });
+        self.servers.spawn(server);
+    }
+
+    async fn serve_services(
+        &mut self,
+        data: &Path,
+        config: &Config,
+        part: &Part,
+        doors: Doors,
+        listener: TcpListener,
+        mut routes: RoutesBuilder,
+    ) -> Result<(), ServeError> {
+        // A process with all services and a certificate for the world calls itself where nobody else
+        // comes, and takes nobody else for a service.
+        let inner = match (part, &doors.face) {
+            (Part::Whole, Some(_)) => Some(listen(doors::INNER).await?),
+            _ => None,
+        };
+        let own = inner.as_ref().map_or(self.address, |(_, inner)| *inner);
+        let roads = doors.roads(config, own)?;
         let mut sandbox_clock = None;
         let clock: Arc<dyn Clock> = if config.sandbox {
-            let clock = SandboxClock::open(&data.join(SANDBOX_CLOCK)).map_err(ServeError::Clock)?;
-            let clock = Arc::new(clock);
+            let file = config.sandbox_clock.as_deref();
+            let file = data.join(file.unwrap_or(Path::new(SANDBOX_CLOCK)));
+            let clock = Arc::new(SandboxClock::open(&file).map_err(ServeError::Clock)?);
             sandbox_clock = Some(clock.clone());
             clock
         } else {
             Arc::new(SystemClock)
         };
-        let listener =
-            TcpListener::bind(config.listen)
-                .await
-                .map_err(|source| ServeError::Listen {
-                    address: config.listen,
-                    source,
-                })?;
-        let address = listener.local_addr().map_err(|source| ServeError::Listen {
-            address: config.listen,
-            source,
-        })?;
-        let parts = Parts::new(data, &config, storage, clock, address)?;
-        let mut services = parts.start_services(&config).await?;
+        let storage = config.storage(data)?;
+        let parts = Parts::new(
+            data,
+            config,
+            storage,
+            clock,
+            roads.clone(),
+            self.shutdown.clone(),
+        )?;
+        let services = parts.start_services(config, part.services()).await?;
 
-        let mut routes = RoutesBuilder::default();
-        let mut tasks = JoinSet::new();
         let mut logs = Vec::new();
-        for service in &mut services {
-            let install = std::mem::replace(&mut service.install, Box::new(|_| {}));
-            install(&mut routes);
+        let mut watched = Vec::new();
+        for mut service in services {
+            (service.install)(&mut routes);
             logs.push((service.name, service.journal.clone()));
-            let mut own = std::mem::take(&mut service.tasks);
-            tasks.spawn(async move { while own.join_next().await.is_some() {} });
+            watched.push(readiness::Watched {
+                name: service.name,
+                journal: service.journal.clone(),
+            });
+            self.journals.push(service.journal);
+            self.tasks
+                .spawn(async move { while service.tasks.join_next().await.is_some() {} });
         }
         routes.add_service(
             LogServiceServer::new(Logs::new(logs)).max_encoding_message_size(LARGEST_MESSAGE),
         );
-        if let Some(clock) = sandbox_clock {
+        if let Some(clock) = sandbox_clock
+            && part.services().contains(&"registry")
+        {
             routes.add_service(SandboxServiceServer::new(Sandbox { clock }));
         }
-        add_reflection(&mut routes)?;
-        let (health, health_service) = tonic_health::server::health_reporter();
-        routes.add_service(health_service);
-
+        self.tasks.spawn(readiness::watch(
+            self.health.clone(),
+            watched,
+            roads,
+            self.shutdown.clone(),
+        ));
         let revocations = Revocations::default();
-        tasks.spawn(
+        // Who asks for revocations: any service of this process.
+        let asking = part.services().first().copied().unwrap_or("registry");
+        self.tasks.spawn(
             revocations
                 .clone()
-                .follow(parts.peers("registry")?, parts.shutdown.clone()),
+                .follow(parts.peers(asking)?, self.shutdown.clone()),
         );
-        let guard = Guard {
+        let guard = AuthenticationLayer::new(Guard {
             keyring: Keyring {
                 people: vec![parts.keys.public("token")?],
                 services: parts.keys.service_keys(&SERVICES)?,
@@ -162,37 +279,58 @@ impl Platform {
             revocations,
             clock: parts.clock.clone(),
             origin: config.origin.clone(),
+        });
+        let routes = routes.routes();
+        // One count for both doors.
+        let limits = LimitLayer::new(config.limits);
+        if let Some((inner, _)) = inner {
+            let server = config.limits.inner_server();
+            let door = Door {
+                listener: inner,
+                most_connections: config.limits.most_connections(),
+                face: None,
+                server,
+            };
+            self.serve(door, guard.clone(), limits.clone(), routes.clone());
+        }
+        let guard = match &doors.face {
+            Some(_) => guard.with_certificates(),
+            None => guard,
         };
-        let stop = parts.shutdown.clone();
-        let connections = Box::pin(connections::incoming(
+        let door = Door {
             listener,
-            config.limits.most_connections(),
-        ));
-        let server = config
-            .limits
-            .server()
-            .layer(AuthenticationLayer::new(guard))
-            .layer(LimitLayer::new(config.limits))
-            .add_routes(routes.routes())
-            .serve_with_incoming_shutdown(connections, async move {
+            most_connections: config.limits.most_connections(),
+            face: doors.face,
+            server: match part {
+                Part::Whole => config.limits.server(),
+                Part::Apart(_) | Part::Front => config.limits.inner_server(),
+            },
+        };
+        self.serve(door, guard, limits, routes);
+        Ok(())
+    }
+
+    fn serve(
+        &mut self,
+        door: Door,
+        guard: AuthenticationLayer,
+        limits: LimitLayer,
+        routes: Routes,
+    ) {
+        let stop = self.shutdown.clone();
+        let incoming = connections::incoming(door.listener, door.most_connections);
+        let incoming = Box::pin(tls::incoming(incoming, door.face));
+        let server = door
+            .server
+            .layer(ConnectionLayer::<Admission>::new())
+            .layer(guard)
+            .layer(limits)
+            .layer(DeadlineLayer)
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(incoming, async move {
                 stop.cancelled().await;
             });
-        let server = tokio::spawn(server);
-        health
-            .set_service_status("", tonic_health::ServingStatus::Serving)
-            .await;
-        tracing::info!(%address, sandbox = config.sandbox, "serving");
-        Ok(Self {
-            address,
-            shutdown: parts.shutdown,
-            server,
-            tasks,
-            journals: services
-                .into_iter()
-                .map(|service| service.journal)
-                .collect(),
-            _lock: lock,
-        })
+        self.servers.spawn(server);
     }
 
     /// Where it serves.
@@ -201,39 +339,72 @@ impl Platform {
     }
 
     /// Runs until `stop` comes true or the server ends by itself, then finishes what was taken.
-    pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let ended = tokio::select! {
-            () = stop => None,
-            ended = &mut self.server => Some(ended),
-        };
-        self.shutdown.cancel();
-        let ended = match ended {
-            Some(ended) => ended,
-            None => {
-                // Watchers may hold their streams open for ever: what was acknowledged is durable,
-                // so a few seconds of courtesy are enough.
-                let courtesy = std::time::Duration::from_secs(5);
-                match tokio::time::timeout(courtesy, &mut self.server).await {
-                    Ok(ended) => ended,
-                    Err(_) => {
-                        self.server.abort();
-                        Ok(Ok(()))
-                    }
-                }
+    /// `reload` ends each time that certificates are to be read anew.
+    pub async fn run_until<R: Future<Output = ()>>(
+        mut self,
+        stop: impl Future<Output = ()>,
+        mut reload: impl FnMut() -> R,
+    ) -> Result<(), ServeError> {
+        tokio::pin!(stop);
+        let ended = loop {
+            tokio::select! {
+                () = &mut stop => break None,
+                ended = self.servers.join_next() => break ended,
+                () = reload() => match self.face.as_ref().map(|face| face.reload()) {
+                    Some(Err(fault)) => tracing::error!(%fault, "the certificates stay as they are"),
+                    Some(Ok(())) => tracing::info!("certificates were read anew"),
+                    None => {}
+                },
             }
         };
+        readiness::leave(&self.health).await;
+        self.shutdown.cancel();
+        // Watchers may hold their streams open for ever: what was acknowledged is durable, so a few
+        // seconds of courtesy are enough.
+        let rest = async { while self.servers.join_next().await.is_some() {} };
+        if tokio::time::timeout(COURTESY, rest).await.is_err() {
+            self.servers.abort_all();
+        }
         self.tasks.shutdown().await;
         for journal in &self.journals {
             journal.stop().await;
         }
         match ended {
-            Ok(result) => Ok(result?),
-            Err(join) => Err(ServeError::Start(StartError::Other {
+            None => Ok(()),
+            Some(Ok(result)) => Ok(result?),
+            Some(Err(join)) => Err(ServeError::Start(StartError::Other {
                 service: "platform",
                 cause: join.to_string(),
             })),
         }
     }
+}
+
+/// Where connections come in, and how they are served.
+struct Door {
+    listener: TcpListener,
+    most_connections: usize,
+    face: Option<Arc<Face>>,
+    server: Server,
+}
+
+/// Keeps a second process from what this one alone may use: the folder, or, where the database sees to
+/// the rest, the address.
+fn lock(data: &Path, config: &Config, part: &Part) -> Result<DataDirLock, ServeError> {
+    let shared = config.database.is_some() && *part != Part::Front;
+    let own = if shared {
+        data.join(PROCESSES).join(config.listen.to_string())
+    } else {
+        data.to_owned()
+    };
+    Ok(DataDir::lock(&own, SystemClock.now())?)
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let fault = |source| ServeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(fault)?;
+    let bound = listener.local_addr().map_err(fault)?;
+    Ok((listener, bound))
 }
 
 /// What all services share while they start.
@@ -246,7 +417,7 @@ struct Parts {
     keys: Keys,
     origin: String,
     sandbox: bool,
-    endpoint: Endpoint,
+    roads: Arc<Roads>,
     shutdown: CancellationToken,
 }
 
@@ -256,11 +427,9 @@ impl Parts {
         config: &Config,
         storage: Database,
         clock: Arc<dyn Clock>,
-        address: SocketAddr,
+        roads: Arc<Roads>,
+        shutdown: CancellationToken,
     ) -> Result<Self, ServeError> {
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))?
-            .initial_stream_window_size(4 * 1024 * 1024)
-            .tcp_nodelay(true);
         Ok(Self {
             data: data.to_owned(),
             storage,
@@ -270,15 +439,15 @@ impl Parts {
             keys: Keys::open(&data.join("keys"))?,
             origin: config.origin.clone(),
             sandbox: config.sandbox,
-            endpoint,
-            shutdown: CancellationToken::new(),
+            roads,
+            shutdown,
         })
     }
 
     fn peers(&self, service: &'static str) -> Result<Peers, ServeError> {
         let key = self.keys.pair(&format!("service-{service}"))?;
         let identity = Identity::new(service, key, self.clock.clone(), &self.origin);
-        Ok(Peers::new(&self.endpoint, identity))
+        Ok(Peers::by(self.roads.clone(), identity))
     }
 
     fn setting(&self, service: &'static str) -> Result<Setting, ServeError> {
@@ -296,31 +465,51 @@ impl Parts {
         })
     }
 
-    async fn start_services(&self, config: &Config) -> Result<Vec<Started>, ServeError> {
-        let bank = config
-            .bank
-            .as_ref()
-            .map(|bank| sunbid_deposit::BankSettings {
-                address: bank.address.clone(),
-                trust_account: bank.trust_account.clone(),
-                trust_name: bank.trust_name.clone(),
-            });
-        let audit = sunbid_audit::AuditSettings {
-            epoch: std::time::Duration::from_secs(u64::from(config.epoch_seconds)),
-            services: &SERVICES,
+    async fn start_services(
+        &self,
+        config: &Config,
+        services: &[&'static str],
+    ) -> Result<Vec<Started>, ServeError> {
+        let starting = services
+            .iter()
+            .map(|service| self.start_service(config, service));
+        try_join_all(starting).await
+    }
+
+    async fn start_service(
+        &self,
+        config: &Config,
+        service: &'static str,
+    ) -> Result<Started, ServeError> {
+        let setting = self.setting(service)?;
+        let started = match service {
+            "registry" => sunbid_registry::start(setting).await,
+            "notice" => sunbid_notice::start(setting).await,
+            "tender" => sunbid_tender::start(setting).await,
+            "deposit" => {
+                let bank = config.bank.as_ref();
+                let bank = bank.map(|bank| sunbid_deposit::BankSettings {
+                    address: bank.address.clone(),
+                    trust_account: bank.trust_account.clone(),
+                    trust_name: bank.trust_name.clone(),
+                });
+                sunbid_deposit::start(setting, bank).await
+            }
+            "bid" => sunbid_bid::start(setting).await,
+            "opening" => sunbid_opening::start(setting).await,
+            "audit" => {
+                let settings = sunbid_audit::AuditSettings {
+                    epoch: Duration::from_secs(u64::from(config.epoch_seconds)),
+                    services: &SERVICES,
+                };
+                sunbid_audit::start(setting, settings).await
+            }
+            other => Err(StartError::Other {
+                service: "platform",
+                cause: format!("{other} is no service"),
+            }),
         };
-        let started = tokio::try_join!(
-            sunbid_registry::start(self.setting("registry")?),
-            sunbid_notice::start(self.setting("notice")?),
-            sunbid_tender::start(self.setting("tender")?),
-            sunbid_deposit::start(self.setting("deposit")?, bank),
-            sunbid_bid::start(self.setting("bid")?),
-            sunbid_opening::start(self.setting("opening")?),
-            sunbid_audit::start(self.setting("audit")?, audit),
-        )?;
-        Ok(vec![
-            started.0, started.1, started.2, started.3, started.4, started.5, started.6,
-        ])
+        Ok(started?)
     }
 }
 

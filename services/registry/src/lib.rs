@@ -75,11 +75,7 @@ pub async fn start(setting: Setting) -> Result<Started, StartError> {
 fn platform(setting: &Setting) -> Result<GetPlatformResponse, StartError> {
     Ok(GetPlatformResponse {
         token_key: setting.keys.public("token")?,
-        log_verifier_key: setting
-            .keys
-            .log_signer(&setting.origin)?
-            .verifier()
-            .to_string(),
+        log_verifier_key: setting.keys.log_verifier(&setting.origin)?,
         receipt_key: setting.keys.public("receipt")?,
         roots: setting.roots.ders(),
         sandbox: setting.sandbox,

@@ -19,7 +19,7 @@ use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
-    transport::{Channel, Endpoint},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
 };
 
 use crate::{TrusteeFault, folder::Folder};
@@ -53,6 +53,23 @@ struct SignedIn {
     until_us: i64,
 }
 
+/// The address of a platform. That of an `https` one must show a certificate of the web's authorities, or of
+/// `authority`, PEM; a plain one is for this machine alone, where a tunnel may begin.
+pub fn endpoint(
+    address: &str,
+    authority: Option<&str>,
+) -> Result<Endpoint, tonic::transport::Error> {
+    let endpoint = Endpoint::from_shared(address.to_owned())?;
+    if endpoint.uri().scheme_str() != Some("https") {
+        return Ok(endpoint);
+    }
+    let tls = ClientTlsConfig::new().with_webpki_roots();
+    endpoint.tls_config(match authority {
+        Some(authority) => tls.ca_certificate(Certificate::from_pem(authority)),
+        None => tls,
+    })
+}
+
 /// The way to the platform.
 pub struct Connection {
     channel: Channel,
@@ -63,7 +80,8 @@ pub struct Connection {
 
 impl Connection {
     pub fn new(folder: &Folder, clock: Arc<dyn Clock>) -> Result<Self, TrusteeFault> {
-        let channel = Endpoint::from_shared(folder.settings.endpoint.clone())?
+        let settings = &folder.settings;
+        let channel = endpoint(&settings.endpoint, settings.authority.as_deref())?
             .connect_timeout(Duration::from_secs(5))
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_while_idle(true)

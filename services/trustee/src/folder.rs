@@ -42,6 +42,9 @@ const VAULT: &str = "vault";
 pub struct Settings {
     /// Address of the platform.
     pub endpoint: String,
+    /// PEM: an authority that the platform's own certificate may end in besides the web's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
     /// The platform's name in every signature.
     pub origin: String,
     /// C2SP verifier key of the platform's public log.
@@ -427,6 +430,7 @@ pub(crate) mod tests {
         let identity = identity(authority, "91110108551385082Q");
         let settings = Settings {
             endpoint: "http://127.0.0.1:1".into(),
+            authority: None,
             origin: "sandbox.test".into(),
             log_verifier_key: "x".into(),
             receipt_key: String::new(),

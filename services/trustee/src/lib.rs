@@ -20,6 +20,7 @@ use sunbid_terms::Clock;
 use tokio_util::sync::CancellationToken;
 
 pub use behaviour::Behaviour;
+pub use connection::endpoint;
 pub use fault::TrusteeFault;
 pub use folder::{PublicKeys, Settings, forget, initialise, public_keys};
 pub use vault::Effort;

@@ -408,6 +408,7 @@ mod tests {
         assert_ne!(said(Behaviour::Lying, partial.clone()), partial);
         let settings = |sandbox| crate::Settings {
             endpoint: String::new(),
+            authority: None,
             origin: String::new(),
             log_verifier_key: String::new(),
             receipt_key: String::new(),

@@ -13,8 +13,10 @@ pub mod platform;
 mod profile;
 mod question;
 mod rules;
+pub mod serve;
+pub mod settings;
 pub mod tender;
-mod trial;
+pub mod trial;
 pub mod trustee;
 pub mod verify;
 
@@ -32,6 +34,10 @@ pub struct Arguments {
     /// Address of the platform; a profile's own where not given, else http://127.0.0.1:7700.
     #[arg(long, global = true, env = "SUNBID_ENDPOINT")]
     endpoint: Option<String>,
+    /// PEM file of an authority to trust for https addresses besides the web's own, as in trials; a
+    /// profile's own where not given.
+    #[arg(long, global = true, env = "SUNBID_AUTHORITY")]
+    authority: Option<std::path::PathBuf>,
     /// Answer in JSON (the standard JSON form of the contracts in proto/).
     #[arg(long, global = true)]
     json: bool,
@@ -51,6 +57,8 @@ enum Command {
     /// Run or make an installation of the platform.
     #[command(subcommand)]
     Platform(platform::PlatformCommand),
+    /// Run one part of a divided platform: some services, or the front door.
+    Serve(serve::ServeArguments),
     /// Run the daemon of an institution that holds a key share.
     #[command(subcommand)]
     Trustee(trustee::TrusteeCommand),
@@ -111,6 +119,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let context = Context {
         profile: arguments.profile,
         endpoint: arguments.endpoint,
+        authority: arguments.authority,
         output: Output {
             json: arguments.json,
             english: arguments.language == "en",
@@ -120,6 +129,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Demo(arguments) => demo::run(&context, arguments).await,
         Command::Verify(arguments) => verify::run(&context, arguments).await,
         Command::Platform(command) => platform::run(&context, command).await,
+        Command::Serve(arguments) => serve::run(&context, arguments).await,
         Command::Trustee(command) => trustee::run(&context, command).await,
         Command::Bank(command) => bank::run(&context, command).await,
         Command::Profile(command) => profile::run(&context, command).await,

@@ -157,7 +157,9 @@ pub async fn run(context: &Context, command: OrganizationCommand) -> anyhow::Res
                 .context("this needs a profile: --profile NAME")?;
             let profile = Profile::read(name)?;
             let endpoint = context.endpoint.as_deref().unwrap_or(&profile.endpoint);
-            let connection = Connection::anonymous(endpoint, output.english).await?;
+            let authority = context.authority()?.or_else(|| profile.authority.clone());
+            let connection =
+                Connection::trusting(endpoint, authority.as_deref(), output.english).await?;
             let (organization, _) = register(&connection, &profile, arguments).await?;
             output.message(&organization, show)
         }

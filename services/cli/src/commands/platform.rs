@@ -1,7 +1,7 @@
 //! Running the platform, making an installation, and checking one that stands still.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -9,10 +9,14 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use sunbid_certificates::pem;
 use sunbid_journal::{DataDir, Journal};
-use sunbid_platform::{Config, Initialisation, Platform, config::Bank, initialise};
+use sunbid_platform::{
+    Config, Division, Initialisation, Part, Platform, config::Bank, divide, initialise,
+    serve::SERVICES,
+};
 use sunbid_service::{clock::SystemClock, setting::Database};
 use sunbid_terms::Clock;
 
+use super::settings::SettingArguments;
 use crate::{context::Context, exit, process};
 
 #[derive(Debug, Subcommand)]
@@ -26,9 +30,26 @@ pub enum PlatformCommand {
         /// It is a sandbox, whose clock can be moved; a production start refuses it.
         #[arg(long)]
         sandbox: bool,
-        /// Serve on this address instead: a further process of an installation on PostgreSQL.
+        #[command(flatten)]
+        settings: SettingArguments,
+    },
+    /// Divide an installation that stands still into a folder for each service and one for the front
+    /// door, to be run apart with `sunbid serve`. It does not start as a whole again.
+    Divide {
+        /// Folder of the installation.
+        data: PathBuf,
+        /// New folder that takes the folders of the services.
+        out: PathBuf,
+        /// Folder with authority.pem, and NAME.pem and NAME.key.pem for each service and front
+        /// (`sunbid trial certificates` makes one for trials).
         #[arg(long)]
-        listen: Option<SocketAddr>,
+        certificates: PathBuf,
+        /// Address that the services will be on, each on a port of its own.
+        #[arg(long, default_value = "127.0.0.1")]
+        host: IpAddr,
+        /// Port of the first service; the others follow.
+        #[arg(long, default_value_t = 7701)]
+        first_port: u16,
     },
     /// Recompute every record, root and chain of an installation; on SQLite it must stand still.
     Check { data: PathBuf },
@@ -85,13 +106,36 @@ pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<
         PlatformCommand::Start {
             data,
             sandbox,
-            listen,
+            settings,
         } => {
             process::log(context.output.json);
-            let platform = Platform::start(&data, sandbox, listen).await?;
+            let config = Config::read_with(&data, &settings.0)?;
+            let platform = Platform::start(&data, &config, sandbox, &Part::Whole).await?;
             // One line on standard output, for people and for scripts that wait for it.
             println!("serving on {}", platform.address());
-            platform.run_until(process::asked_to_stop()).await?;
+            platform
+                .run_until(process::asked_to_stop(), process::asked_to_reload)
+                .await?;
+            Ok(())
+        }
+        PlatformCommand::Divide {
+            data,
+            out,
+            certificates,
+            host,
+            first_port,
+        } => {
+            let ports = first_port..=u16::MAX;
+            let places = SERVICES.into_iter().zip(ports);
+            let division = Division {
+                out,
+                certificates,
+                places: places
+                    .map(|(service, port)| (service, SocketAddr::new(host, port)))
+                    .collect(),
+            };
+            divide(&data, &division)?;
+            println!("{}", division.out.display());
             Ok(())
         }
         PlatformCommand::Check { data } => check(&data).await,
@@ -130,7 +174,8 @@ pub async fn init(arguments: InitArguments) -> anyhow::Result<()> {
 }
 
 async fn check(data: &Path) -> anyhow::Result<()> {
-    let storage = Config::read(data)?.storage(data)?;
+    let config = Config::read(data)?;
+    let storage = config.storage(data)?;
     // Files that somebody writes meanwhile would change under the reader; PostgreSQL shows each log
     // as it was at one moment.
     let _lock = match &storage {
@@ -138,10 +183,13 @@ async fn check(data: &Path) -> anyhow::Result<()> {
         Database::Postgres(_) => None,
     };
     let mut wrong = false;
-    for service in sunbid_platform::serve::SERVICES {
+    for service in SERVICES {
         if matches!(storage, Database::Embedded) {
             let file = data.join(format!("{service}.db"));
             if !file.exists() {
+                if config.mutual.is_some() {
+                    continue;
+                }
                 bail!("{} is missing", file.display());
             }
         }

@@ -53,9 +53,11 @@ pub async fn run(context: &Context, command: ProfileCommand) -> anyhow::Result<(
             let endpoint = context.endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
             let anchors = anchors.map(|file| Anchors::read(&file)).transpose()?;
             anchors.iter().try_for_each(Anchors::check)?;
+            let authority = context.authority()?;
             Profile::write(
                 &folder,
                 endpoint,
+                authority.as_deref(),
                 &read(&certificate)?,
                 &read(&key)?,
                 anchors.as_ref(),
@@ -65,7 +67,9 @@ pub async fn run(context: &Context, command: ProfileCommand) -> anyhow::Result<(
         }
         ProfileCommand::Anchors { file } => {
             let endpoint = context.endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
-            let anyone = Connection::anonymous(endpoint, context.output.english).await?;
+            let authority = context.authority()?;
+            let english = context.output.english;
+            let anyone = Connection::trusting(endpoint, authority.as_deref(), english).await?;
             let anchors = Anchors::of(&anyone.platform().await?)?;
             anchors.check()?;
             anchors.write(&file)?;

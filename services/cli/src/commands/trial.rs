@@ -7,7 +7,11 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use sunbid_certificates::trial::{TrialAuthority, TrialSubject};
+use sunbid_certificates::{
+    machine,
+    trial::{TrialAuthority, TrialSubject},
+};
+use sunbid_platform::{divide::FRONT, serve::SERVICES};
 use sunbid_service::clock::SystemClock;
 use sunbid_terms::{Clock, CreditCode};
 
@@ -23,6 +27,14 @@ pub enum TrialCommand {
         folder: PathBuf,
         #[arg(long, default_value = "Sunbid trial root")]
         name: String,
+    },
+    /// Make what a divided trial platform runs on: an authority of its own, and a certificate for each
+    /// service and for the front door, in a new folder.
+    Certificates {
+        folder: PathBuf,
+        /// Further names or addresses under which the front door is reached.
+        #[arg(long)]
+        host: Vec<String>,
     },
     /// Issue a certificate: NAME.pem and NAME.key.pem beside the authority's files.
     Issue {
@@ -56,6 +68,10 @@ pub fn run(_: &Context, command: TrialCommand) -> anyhow::Result<()> {
             write_secret(&folder.join("root.key.pem"), &authority.key_pem())?;
             println!("{}", folder.join("root.pem").display());
         }
+        TrialCommand::Certificates { folder, host } => {
+            certificates(&folder, &host)?;
+            println!("{}", folder.display());
+        }
         TrialCommand::Issue {
             folder,
             file,
@@ -88,6 +104,33 @@ pub fn run(_: &Context, command: TrialCommand) -> anyhow::Result<()> {
             println!("{code} {}", folder.join(format!("{file}.pem")).display());
         }
     }
+    Ok(())
+}
+
+/// Makes the certificates of a divided platform; `hosts` are further names of the front door.
+pub fn certificates(folder: &Path, hosts: &[String]) -> anyhow::Result<()> {
+    if folder.join("authority.pem").exists() {
+        bail!("{} holds certificates already", folder.display());
+    }
+    fs::create_dir_all(folder)?;
+    let now = SystemClock.now();
+    let (from, until) = (now.plus_seconds(-86_400), now.plus_seconds(DAYS * 86_400));
+    let authority = TrialAuthority::new("Sunbid trial services", from, until)?;
+    for name in SERVICES.into_iter().chain([FRONT]) {
+        let mut names = vec![machine::service_name(name)];
+        if name == FRONT {
+            names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
+            names.extend_from_slice(hosts);
+        }
+        let identity = authority.issue_machine(name, &names, from, until)?;
+        fs::write(
+            folder.join(format!("{name}.pem")),
+            &identity.certificate_pem,
+        )?;
+        write_secret(&folder.join(format!("{name}.key.pem")), &identity.key_pem)?;
+    }
+    write_secret(&folder.join("authority.key.pem"), &authority.key_pem())?;
+    fs::write(folder.join("authority.pem"), authority.certificate_pem())?;
     Ok(())
 }
 

@@ -103,10 +103,13 @@ pub async fn run(context: &Context, command: TrusteeCommand) -> anyhow::Result<(
             };
             let passphrase = passphrase(arguments.passphrase_file.as_deref())?;
             let endpoint = context.endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
-            let anchors = anchors(&arguments, endpoint, context.output.english).await?;
+            let authority = context.authority()?;
+            let (authority, english) = (authority.as_deref(), context.output.english);
+            let anchors = anchors(&arguments, endpoint, authority, english).await?;
             let (identity, encryption) = initialise(
                 &arguments.folder,
                 endpoint,
+                authority,
                 &read(&arguments.certificate)?,
                 &read(&arguments.key)?,
                 &passphrase,
@@ -145,9 +148,10 @@ pub async fn run(context: &Context, command: TrusteeCommand) -> anyhow::Result<(
 async fn anchors(
     arguments: &InitArguments,
     endpoint: &str,
+    authority: Option<&str>,
     english: bool,
 ) -> anyhow::Result<Anchors> {
-    let platform = Connection::anonymous(endpoint, english)
+    let platform = Connection::trusting(endpoint, authority, english)
         .await?
         .platform()
         .await?;
@@ -172,6 +176,7 @@ async fn anchors(
 pub async fn initialise(
     folder: &Path,
     endpoint: &str,
+    authority: Option<&str>,
     certificate_pem: &str,
     key_pem: &str,
     passphrase: &str,
@@ -179,6 +184,7 @@ pub async fn initialise(
 ) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
     let settings = Settings {
         endpoint: endpoint.to_owned(),
+        authority: authority.map(str::to_owned),
         origin: anchors.origin()?.to_owned(),
         log_verifier_key: anchors.keys.log_verifier_key,
         receipt_key: hex::encode(&anchors.keys.receipt_key),
@@ -212,7 +218,8 @@ async fn forget(context: &Context, arguments: ForgetArguments) -> anyhow::Result
     let passphrase = passphrase(arguments.passphrase_file.as_deref())?;
     let settings = settings(&arguments.folder)?;
     let endpoint = context.endpoint.as_deref().unwrap_or(&settings.endpoint);
-    let anyone = Connection::anonymous(endpoint, output.english).await?;
+    let authority = context.authority()?.or_else(|| settings.authority.clone());
+    let anyone = Connection::trusting(endpoint, authority.as_deref(), output.english).await?;
     let name = arguments.tender.clone();
     let asked = GetTenderRequest { name };
     let tender = anyone.tender().get_tender(asked).await?.into_inner().tender;

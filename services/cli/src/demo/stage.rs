@@ -16,6 +16,7 @@ use sunbid_contracts::{
     registry::v1::{AddSubjectRequest, ApproveOrganizationRequest, Role},
     sandbox::v1::{AdvanceClockRequest, GetClockRequest},
 };
+use sunbid_platform::{Division, divide, divide::FRONT, serve::SERVICES};
 use sunbid_service::clock::SystemClock;
 use sunbid_terms::{Clock, CreditCode, Instant};
 use tokio::{
@@ -34,6 +35,7 @@ use crate::{
     commands::{
         organization::{RegisterArguments, register},
         platform::{InitArguments, init},
+        trial::certificates,
     },
     connection::{Connection, request_id},
     output::Output,
@@ -58,7 +60,18 @@ pub struct Stage {
     children: Mutex<BTreeMap<String, Child>>,
     connections: Mutex<BTreeMap<String, Connection>>,
     authority: TrialAuthority,
+    /// Authority of the platform's own certificate, PEM, where its services run apart.
+    platform_authority: Option<String>,
     output: Output,
+}
+
+/// How the platform's services run.
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    /// In one process; on this PostgreSQL database, or on SQLite.
+    Whole { database: Option<String> },
+    /// Each in a process of its own.
+    Apart,
 }
 
 impl Stage {
@@ -68,6 +81,28 @@ impl Stage {
         folder: &Path,
         port: u16,
         database: Option<String>,
+        narrator: &Narrator,
+        output: Output,
+    ) -> anyhow::Result<Self> {
+        let kind = Kind::Whole { database };
+        Self::raise_as(program, folder, port, kind, narrator, output).await
+    }
+
+    /// The same with every service in a process of its own, over mutual TLS, and a front door.
+    pub async fn raise_apart(
+        program: PathBuf,
+        folder: &Path,
+        narrator: &Narrator,
+        output: Output,
+    ) -> anyhow::Result<Self> {
+        Self::raise_as(program, folder, 0, Kind::Apart, narrator, output).await
+    }
+
+    async fn raise_as(
+        program: PathBuf,
+        folder: &Path,
+        port: u16,
+        kind: Kind,
         narrator: &Narrator,
         output: Output,
     ) -> anyhow::Result<Self> {
@@ -85,7 +120,7 @@ impl Stage {
         let roots = folder.join("root.pem");
         fs::write(&roots, authority.certificate_pem())?;
         let (port, bank_port) = (free_port(port).await?, free_port(0).await?);
-        let stage = Self {
+        let mut stage = Self {
             folder: folder.to_owned(),
             endpoint: format!("http://127.0.0.1:{port}"),
             bank: format!("127.0.0.1:{bank_port}"),
@@ -93,11 +128,25 @@ impl Stage {
             children: Mutex::default(),
             connections: Mutex::default(),
             authority,
+            platform_authority: None,
             output,
+        };
+        if kind == Kind::Apart {
+            stage.endpoint = format!("https://127.0.0.1:{port}");
+            certificates(&stage.certificates(), &[])?;
+            let authority = fs::read_to_string(stage.certificates().join("authority.pem"))?;
+            stage.platform_authority = Some(authority);
+        }
+        let (apart, database) = match kind {
+            Kind::Whole { database } => (false, database),
+            Kind::Apart => (true, None),
         };
         stage
             .install(port, database, &roots, &stage.issue(&CENTRE, "管理员")?)
             .await?;
+        if apart {
+            stage.divide().await?;
+        }
         stage.start_bank().await?;
         stage.start_platform().await?;
         narrator.line(
@@ -150,6 +199,36 @@ impl Stage {
 
     fn data(&self) -> PathBuf {
         self.folder.join("platform")
+    }
+
+    /// Folder with the certificates of a divided platform's processes.
+    pub fn certificates(&self) -> PathBuf {
+        self.folder.join("certificates")
+    }
+
+    /// Folder of one process of a divided platform.
+    pub fn part(&self, name: &str) -> PathBuf {
+        self.folder.join("parts").join(name)
+    }
+
+    async fn divide(&self) -> anyhow::Result<()> {
+        let mut places = BTreeMap::new();
+        for service in SERVICES {
+            let address = ([127, 0, 0, 1], free_port(0).await?).into();
+            places.insert(service, address);
+        }
+        let division = Division {
+            out: self.folder.join("parts"),
+            certificates: self.certificates(),
+            places,
+        };
+        Ok(divide(&self.data(), &division)?)
+    }
+
+    /// A connection for public reading.
+    pub async fn anyone(&self) -> anyhow::Result<Connection> {
+        let authority = self.platform_authority.as_deref();
+        Connection::trusting(&self.endpoint, authority, self.output.english).await
     }
 
     fn clock_file(&self) -> PathBuf {
@@ -230,6 +309,12 @@ impl Stage {
 
     /// Starts the platform on what is in its folder.
     pub async fn start_platform(&self) -> anyhow::Result<()> {
+        if self.platform_authority.is_some() {
+            for part in SERVICES.into_iter().chain([FRONT]) {
+                self.start_part(part).await?;
+            }
+            return Ok(());
+        }
         let data = self.data().display().to_string();
         self.start(
             "platform",
@@ -263,6 +348,32 @@ impl Stage {
     pub async fn use_connection(&self, profile: &str, connection: Connection) {
         let mut connections = self.connections.lock().await;
         connections.insert(profile.to_owned(), connection);
+    }
+
+    /// Starts a platform in one process with further settings, which its folder does not keep.
+    pub async fn start_platform_with(&self, settings: &[&str]) -> anyhow::Result<()> {
+        let data = self.data().display().to_string();
+        let arguments = ["platform", "start", &data, "--sandbox"];
+        let arguments = [&arguments, settings].concat();
+        self.start("platform", &arguments, "serving on").await
+    }
+
+    /// Starts one process of a divided platform.
+    pub async fn start_part(&self, name: &str) -> anyhow::Result<()> {
+        let data = self.part(name).display().to_string();
+        let arguments = ["serve", name, "--data", &data, "--sandbox"];
+        self.start(name, &arguments, "serving on").await
+    }
+
+    /// Asks one process to stop, and waits until it has; whether it ended well.
+    pub async fn stop(&self, name: &str) -> anyhow::Result<bool> {
+        let mut child = self.children.lock().await.remove(name);
+        let child = child
+            .as_mut()
+            .with_context(|| format!("{name} does not run"))?;
+        let id = child.id().with_context(|| format!("{name} has ended"))?;
+        let asked = Command::new("kill").arg(id.to_string()).status().await?;
+        Ok(asked.success() && child.wait().await?.success())
     }
 
     /// Gives a supplier its certificate, registers it, and has it approved.
@@ -378,6 +489,7 @@ impl Stage {
         Profile::write(
             &folder,
             &self.endpoint,
+            self.platform_authority.as_deref(),
             &identity.certificate_pem,
             &identity.key_pem,
             None,
@@ -396,7 +508,7 @@ impl Stage {
     async fn read_profile(&self, name: &str) -> anyhow::Result<Profile> {
         let mut profile = Profile::read(&self.profile_path(name).display().to_string())?;
         if profile.anchors.is_none() {
-            let anyone = Connection::anonymous(&self.endpoint, self.output.english).await?;
+            let anyone = self.anyone().await?;
             let found = Anchors::of(&anyone.platform().await?)?;
             profile.pin(&found)?;
             profile.anchors = Some(found);
@@ -417,7 +529,7 @@ impl Stage {
     /// Registers, has the trading centre approve, and signs in.
     async fn enrol(&self, part: &Part, keys: Option<(Vec<u8>, Vec<u8>)>) -> anyhow::Result<()> {
         let profile = self.read_profile(part.profile).await?;
-        let anyone = Connection::anonymous(&self.endpoint, self.output.english).await?;
+        let anyone = self.anyone().await?;
         let (identity_key, encryption_key) = keys.unzip();
         let arguments = RegisterArguments {
             display_name: part.name.to_owned(),
@@ -451,6 +563,7 @@ impl Stage {
         let (identity, encryption) = crate::commands::trustee::initialise(
             &own,
             &self.endpoint,
+            self.platform_authority.as_deref(),
             &daemon.certificate_pem,
             &daemon.key_pem,
             PASSPHRASE,

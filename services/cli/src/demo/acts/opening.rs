@@ -251,9 +251,7 @@ pub(super) async fn prove(
 ) -> anyhow::Result<()> {
     narrator.act("九、任何人都可以核验", "9. Anyone can verify");
     let folder = stage.desk("citizen")?.join("records");
-    let anyone =
-        crate::connection::Connection::anonymous(stage.endpoint(), narrator.output().english)
-            .await?;
+    let anyone = stage.anyone().await?;
     verify::download(&anyone, &tender.name, &folder).await?;
     verify::check(&folder, None, &[], narrator.output())?;
     let file = folder.join("logs").join("bid.pb");

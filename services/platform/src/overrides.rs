@@ -1,0 +1,223 @@
+//! Settings given for one run, in the environment or on the command line, before what the file says.
+//! The one list of all settings; the command line's help is made from it.
+
+use toml::{Table, Value};
+
+/// How a setting is written outside the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Number,
+    /// "true" or "false".
+    Truth,
+    /// Parted by commas.
+    List,
+    /// "name=value", parted by commas.
+    Names,
+}
+
+/// A setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Described {
+    /// Its key in the file; a dot stands between a table and its key.
+    pub key: &'static str,
+    pub kind: Kind,
+    pub effect: &'static str,
+}
+
+const fn row(key: &'static str, kind: Kind, effect: &'static str) -> Described {
+    Described { key, kind, effect }
+}
+
+/// Every setting of `platform.toml` but `origin` and `sandbox`: what an installation is does not change
+/// from one run to the next.
+pub const SETTINGS: &[Described] = &[
+    row("listen", Kind::Text, "Address to serve on, IP:PORT"),
+    row(
+        "behind_tls_proxy",
+        Kind::Truth,
+        "A proxy that ends TLS stands in front of this port",
+    ),
+    row(
+        "roots",
+        Kind::List,
+        "PEM files of the roots that subjects' certificates end in",
+    ),
+    row(
+        "epoch_seconds",
+        Kind::Number,
+        "Seconds between two leaves of the public log, 1 to 3600",
+    ),
+    row(
+        "database",
+        Kind::Text,
+        "PostgreSQL database, postgres://USER@HOST[:PORT][,HOST...]/DATABASE",
+    ),
+    row(
+        "database_password_file",
+        Kind::Text,
+        "File with its password; SUNBID_DATABASE_PASSWORD is asked first",
+    ),
+    row(
+        "database_connections",
+        Kind::Number,
+        "Connections to it of each service, 2 to 100",
+    ),
+    row(
+        "require_synchronous_standby",
+        Kind::Truth,
+        "Start only where a standby acknowledges every commit",
+    ),
+    row(
+        "accept_loss_on_failure",
+        Kind::Truth,
+        "Take a database that may lose what it acknowledged, for trials",
+    ),
+    row(
+        "limits.connections",
+        Kind::Number,
+        "Open connections at a time",
+    ),
+    row(
+        "limits.streams_per_connection",
+        Kind::Number,
+        "Streams that a connection may have open at a time",
+    ),
+    row(
+        "limits.calls_per_connection",
+        Kind::Number,
+        "Calls of a connection that are worked on at a time",
+    ),
+    row(
+        "limits.calls_per_organization",
+        Kind::Number,
+        "Open calls of an organisation at a time",
+    ),
+    row(
+        "limits.calls_of_public",
+        Kind::Number,
+        "Open calls at a time of all who have not signed in",
+    ),
+    row(
+        "limits.call_seconds",
+        Kind::Number,
+        "Seconds after which a call without an answer ends",
+    ),
+    row(
+        "limits.transfer_seconds",
+        Kind::Number,
+        "The same for a call that sends a file",
+    ),
+    row(
+        "limits.keepalive_seconds",
+        Kind::Number,
+        "Seconds between two looks whether the other end is there",
+    ),
+    row("bank.address", Kind::Text, "Where the bank is, HOST:PORT"),
+    row(
+        "bank.trust_account",
+        Kind::Text,
+        "Account that all deposits are kept in",
+    ),
+    row(
+        "bank.trust_name",
+        Kind::Text,
+        "Name of that account's owner",
+    ),
+    row(
+        "sandbox_clock",
+        Kind::Text,
+        "Clock file that the processes of a sandbox share",
+    ),
+    row(
+        "tls.certificate",
+        Kind::Text,
+        "PEM file of the certificate that callers see",
+    ),
+    row("tls.key", Kind::Text, "PEM file of its key"),
+    row(
+        "mutual.authority",
+        Kind::Text,
+        "PEM file of the platform's own authority, between services",
+    ),
+    row(
+        "mutual.certificate",
+        Kind::Text,
+        "PEM file of the certificate shown to other services",
+    ),
+    row("mutual.key", Kind::Text, "PEM file of its key"),
+    row(
+        "peers",
+        Kind::Names,
+        "Where the services of other processes are, SERVICE=HOST:PORT,...",
+    ),
+];
+
+/// A setting given outside the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    pub key: String,
+    pub value: String,
+    /// Where it was given, such as "SUNBID_LISTEN" or "--listen".
+    pub from: String,
+}
+
+/// Puts `overrides` into what the file says; a later one comes before an earlier.
+pub fn put(table: &mut Table, overrides: &[Override]) -> Result<(), String> {
+    for given in overrides {
+        let Some(described) = SETTINGS.iter().find(|row| row.key == given.key) else {
+            return Err(format!("{} is no setting", given.key));
+        };
+        let value = read(described.kind, &given.value).map_err(|accepted| {
+            format!(
+                "{} = {:?}: {} takes {accepted}",
+                given.from, given.value, given.key
+            )
+        })?;
+        match given.key.split_once('.') {
+            None => {
+                table.insert(given.key.clone(), value);
+            }
+            Some((outer, inner)) => {
+                let within = table
+                    .entry(outer)
+                    .or_insert_with(|| Value::Table(Table::new()));
+                match within {
+                    Value::Table(within) => within.insert(inner.to_owned(), value),
+                    _ => return Err(format!("{outer} is a table")),
+                };
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read(kind: Kind, text: &str) -> Result<Value, &'static str> {
+    let parts = || {
+        text.split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+    };
+    match kind {
+        Kind::Text => Ok(Value::String(text.to_owned())),
+        Kind::Number => text
+            .parse()
+            .map(Value::Integer)
+            .map_err(|_| "a whole number"),
+        Kind::Truth => text
+            .parse()
+            .map(Value::Boolean)
+            .map_err(|_| "true or false"),
+        Kind::List => Ok(Value::Array(
+            parts().map(|part| Value::String(part.to_owned())).collect(),
+        )),
+        Kind::Names => parts()
+            .map(|part| {
+                let (name, value) = part.split_once('=')?;
+                Some((name.to_owned(), Value::String(value.to_owned())))
+            })
+            .collect::<Option<Table>>()
+            .map(Value::Table)
+            .ok_or("NAME=VALUE, parted by commas"),
+    }
+}
