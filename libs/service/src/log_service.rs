@@ -78,8 +78,9 @@ impl Logs {
         let limit = u32::try_from(request.limit)
             .unwrap_or(LARGEST_PAGE)
             .clamp(1, LARGEST_PAGE);
-        let head = journal.head(log).await?;
+        // The head after the entries, so that it covers them: what follows from a record names it.
         let entries = journal.read(log, from, limit).await?;
+        let head = journal.head(log).await?;
         let entries = entries
             .into_iter()
             .map(|entry| LogEntry {
