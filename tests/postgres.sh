@@ -52,7 +52,12 @@ fi
 
 export SUNBID_TEST_ENGINE=postgres
 if cargo nextest --version >/dev/null 2>&1; then
-  cargo nextest run --locked --no-fail-fast "${services[@]}" --test '*'
+  # The whole workspace is named and then narrowed, so that nothing is built with other features.
+  filter=
+  for word in "${services[@]}"; do
+    [[ $word == -p ]] || filter+="${filter:+ + }package($word)"
+  done
+  cargo nextest run --locked --no-fail-fast --workspace -E "kind(test) & ($filter)"
 else
   cargo test --locked --no-fail-fast "${services[@]}" --test '*'
 fi

@@ -42,7 +42,8 @@ if [[ $what != quick ]]; then
 fi
 if [[ $what != checks ]]; then
   step "the program under test"
-  cargo build --locked -p sunbid
+  # With the tests, so that all is built once: with fewer packages, libraries get other features.
+  cargo build --locked --workspace --bins --tests
   step "tests"
   if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked --no-fail-fast
