@@ -23,6 +23,7 @@ pub mod problem;
 pub mod retry;
 pub mod revocation;
 pub mod setting;
+pub mod stall;
 pub mod tls;
 pub mod token;
 #[cfg(feature = "trial")]
