@@ -6,6 +6,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use sunbid_journal::{Fence, Lease, PublicLog};
 use sunbid_proofs::{Hash, LogId};
 use sunbid_service::{Problem, Setting};
+use sunbid_terms::Instant;
 use tokio::{
     sync::{Mutex, watch},
     time::MissedTickBehavior,
@@ -95,9 +96,13 @@ impl Epochs {
 
     async fn seal(&self, fence: &Fence) -> Result<(), Problem> {
         let heads = self.mirror.heads().await;
+        // Not before what it shows: clocks of machines differ, and holders sign no closing whose
+        // epoch is older than it.
+        let newest = Instant::from_micros(self.mirror.newest_us().await);
+        let at = self.setting.clock.now().max(newest);
         let next = self.public_log.size().await?;
         self.public_log
-            .seal_epoch(next, self.setting.clock.now(), &heads, Some(fence))
+            .seal_epoch(next, at, &heads, Some(fence))
             .await
             .map_err(Problem::internal)?;
         self.made.send_replace(next + 1);

@@ -78,6 +78,7 @@ pub async fn start(setting: Setting, settings: AuditSettings) -> Result<Started,
         made: watched,
         witnessed_file,
         pages: Arc::new(setting.pages(SERVICE)?),
+        desk: Arc::default(),
     };
     let mut tasks = JoinSet::new();
     tasks.spawn(epochs.run());

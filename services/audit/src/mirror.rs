@@ -171,6 +171,13 @@ impl Mirror {
             .collect()
     }
 
+    /// The time of the newest record that was verified.
+    pub async fn newest_us(&self) -> i64 {
+        let state = self.state.lock().await;
+        let times = state.logs.values().map(|verified| verified.last_us);
+        times.max().unwrap_or(i64::MIN)
+    }
+
     /// The verified state of one log.
     pub async fn log(&self, service: &str, scope: &str) -> Option<Verified> {
         let name = self.services.iter().find(|known| **known == service)?;

@@ -12,8 +12,8 @@ use sunbid_journal::PublicLog;
 use sunbid_proofs::{
     Checkpoint, Signature, Verifier, cosignature, note::ED25519_COSIGNATURE, tile::Tile,
 };
-use sunbid_service::{Caller, Language, Problem, Setting, names, page};
-use tokio::sync::{mpsc, watch};
+use sunbid_service::{Caller, Language, Problem, Setting, names, page, relay::STALLED};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -40,6 +40,28 @@ pub struct Audit {
     pub made: watch::Receiver<u64>,
     pub witnessed_file: PathBuf,
     pub pages: Arc<page::Pages>,
+    pub desk: Arc<Desk>,
+}
+
+/// What giving out disclosures may take: building one reads whole logs, and each is in memory until
+/// its reader has it.
+pub struct Desk {
+    building: Semaphore,
+    serving: Arc<Semaphore>,
+}
+
+/// Disclosures that are built at a time; more wait.
+const BUILDING: usize = 2;
+/// Disclosures that are read at a time; more are told to come again.
+const SERVING: usize = 32;
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self {
+            building: Semaphore::new(BUILDING),
+            serving: Arc::new(Semaphore::new(SERVING)),
+        }
+    }
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -273,10 +295,10 @@ impl Audit {
             let mut path = Some(path);
             let mut send = async |chunk: Vec<u8>| {
                 let path = path.take().unwrap_or_default();
-                sender
-                    .send(Ok(DownloadDisclosureResponse { path, chunk }))
-                    .await
-                    .is_ok()
+                // A document comes over a connection that others of the platform use: a reader that
+                // stops reading must not stop them.
+                let answer = Ok(DownloadDisclosureResponse { path, chunk });
+                sender.send_timeout(answer, STALLED).await.is_ok()
             };
             match content {
                 disclosure::Content::Bytes(bytes) if bytes.is_empty() => {
@@ -464,14 +486,25 @@ impl AuditService for Audit {
         let tender = request.into_inner().tender;
         let built = async {
             names::check_tender(&tender, "tender")?;
-            disclosure::build(&self.setting, &self.mirror, &self.public_log, &tender).await
+            let served = self.desk.serving.clone().try_acquire_owned();
+            let served = served.map_err(|_| Problem::TooMuch {
+                reason: "DISCLOSURES_TOO_MANY",
+                zh: format!("正在提供的公开记录已达{SERVING}份，请稍后再试。"),
+                en: format!("{SERVING} disclosures are being read already; try again soon."),
+                retry: Some(STALLED),
+            })?;
+            let _turn = self.desk.building.acquire().await;
+            let files =
+                disclosure::build(&self.setting, &self.mirror, &self.public_log, &tender).await?;
+            Ok((files, served))
         };
-        let files = built
+        let (files, served) = built
             .await
             .map_err(|problem: Problem| problem.into_status(language))?;
         let (sender, receiver) = mpsc::channel(4);
         let audit = self.clone();
         tokio::spawn(async move {
+            let _served = served;
             if let Err(problem) = audit.send_disclosure(tender, files, sender.clone()).await {
                 let _ = sender.send(Err(problem.into_status(language))).await;
             }

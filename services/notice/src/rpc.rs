@@ -9,7 +9,7 @@ use sunbid_contracts::notice::v1::{
     PublishIntentRequest, PublishIntentResponse, PublishTenderNoticeRequest,
     PublishTenderNoticeResponse, notice_service_server::NoticeService,
 };
-use sunbid_service::{Caller, Language, Problem};
+use sunbid_service::{Caller, Language, Problem, finish::to_the_end};
 use tonic::{Request, Response, Status};
 
 use crate::service::Notices;
@@ -25,6 +25,21 @@ macro_rules! signed_in {
         let language = Language::of($request.metadata());
         let answer = match Caller::of(&$request) {
             Ok(caller) => $self.notices.$call(caller, $request.into_inner()).await,
+            Err(problem) => Err(problem),
+        };
+        told(answer, language)
+    }};
+}
+
+/// Carries out what takes several steps for a caller who is signed in, and stops at none of them.
+macro_rules! carried_out {
+    ($self:ident, $request:ident, $call:ident) => {{
+        let language = Language::of($request.metadata());
+        let answer = match Caller::of(&$request) {
+            Ok(caller) => {
+                let (notices, request) = ($self.notices.clone(), $request.into_inner());
+                to_the_end(async move { notices.$call(caller, request).await }).await
+            }
             Err(problem) => Err(problem),
         };
         told(answer, language)
@@ -69,14 +84,14 @@ impl NoticeService for Rpc {
         &self,
         request: Request<PublishTenderNoticeRequest>,
     ) -> Result<Response<PublishTenderNoticeResponse>, Status> {
-        signed_in!(self, request, publish_tender)
+        carried_out!(self, request, publish_tender)
     }
 
     async fn publish_clarification(
         &self,
         request: Request<PublishClarificationRequest>,
     ) -> Result<Response<PublishClarificationResponse>, Status> {
-        signed_in!(self, request, publish_clarification)
+        carried_out!(self, request, publish_clarification)
     }
 
     async fn ask_question(

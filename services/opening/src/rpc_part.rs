@@ -14,7 +14,7 @@ use sunbid_contracts::{
 };
 use sunbid_domain::Refusal;
 use sunbid_domain::opening::SessionState;
-use sunbid_service::{Caller, Language, Problem, names, page};
+use sunbid_service::{Caller, Language, Problem, names, page, relay::relay};
 use tonic::Status;
 
 use crate::{Opening, rpc::Answers};
@@ -119,6 +119,6 @@ impl Opening {
             Ok(message) => Err(Status::data_loss(message.fault)),
             Err(status) => Err(Problem::from(status).into_status(language)),
         });
-        Ok(Box::pin(answers))
+        Ok(Box::pin(relay(answers)))
     }
 }

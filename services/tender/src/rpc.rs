@@ -12,7 +12,7 @@ use sunbid_contracts::tender::v1::{
     UpdateTenderResponse, UploadDocumentRequest, UploadDocumentResponse, WatchCeremoniesRequest,
     tender_service_server::TenderService,
 };
-use sunbid_service::{Caller, Language, Problem};
+use sunbid_service::{Caller, Language, Problem, finish::to_the_end};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{ceremonies::Waiting, documents::Chunks, service::Tenders};
@@ -28,6 +28,21 @@ macro_rules! signed_in {
         let language = Language::of($request.metadata());
         let answer = match Caller::of(&$request) {
             Ok(caller) => $self.tenders.$call(caller, $request.into_inner()).await,
+            Err(problem) => Err(problem),
+        };
+        told(answer, language)
+    }};
+}
+
+/// Carries out what takes several steps for a caller who is signed in, and stops at none of them.
+macro_rules! carried_out {
+    ($self:ident, $request:ident, $call:ident) => {{
+        let language = Language::of($request.metadata());
+        let answer = match Caller::of(&$request) {
+            Ok(caller) => {
+                let (tenders, request) = ($self.tenders.clone(), $request.into_inner());
+                to_the_end(async move { tenders.$call(caller, request).await }).await
+            }
             Err(problem) => Err(problem),
         };
         told(answer, language)
@@ -127,19 +142,19 @@ impl TenderService for Rpc {
         &self,
         request: Request<SuspendTenderRequest>,
     ) -> Result<Response<SuspendTenderResponse>, Status> {
-        signed_in!(self, request, suspend)
+        carried_out!(self, request, suspend)
     }
     async fn resume_tender(
         &self,
         request: Request<ResumeTenderRequest>,
     ) -> Result<Response<ResumeTenderResponse>, Status> {
-        signed_in!(self, request, resume)
+        carried_out!(self, request, resume)
     }
     async fn terminate_tender(
         &self,
         request: Request<TerminateTenderRequest>,
     ) -> Result<Response<TerminateTenderResponse>, Status> {
-        signed_in!(self, request, terminate)
+        carried_out!(self, request, terminate)
     }
 
     async fn watch_ceremonies(

@@ -136,7 +136,8 @@ fn read(log: &BidLog) -> Result<Vec<Notice>, TrusteeFault> {
 }
 
 /// The bid log that is closed is the one of the tender that everybody saw announced, at the deadline
-/// that everybody was told: a log with an earlier deadline or without a suspension is refused.
+/// that everybody was told: a log with an earlier deadline, with a later one that was never
+/// announced, or without a suspension is refused.
 fn require_published(closed: &ClosedBids, notices: &[Notice]) -> Result<(), TrusteeFault> {
     let differs = |what: &str| Err(TrusteeFault::NotAsPublished(what.to_owned()));
     let mut announced = notices
@@ -151,7 +152,7 @@ fn require_published(closed: &ClosedBids, notices: &[Notice]) -> Result<(), Trus
         .map(|notice| notice.deadline_us)
         .max()
         .unwrap_or_default();
-    if deadline > closed.deadline.micros() {
+    if deadline != closed.deadline.micros() {
         return differs("the deadline");
     }
     let of = |kind: NoticeKind| {
