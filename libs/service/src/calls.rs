@@ -1,5 +1,6 @@
 //! Calls at a time: counted for each organisation and for the public together, and ended when they take
-//! too long. What is too much is refused early, with a hint when to try again, instead of slowing all.
+//! too long. The public's are counted by kind, so that whatever the public reads or watches, nobody is
+//! kept from signing in. What is too much is refused early, with a hint when to try again, instead of slowing all.
 
 use std::{
     collections::HashMap,
@@ -10,15 +11,37 @@ use std::{
 };
 
 use http_body::{Frame, SizeHint};
-use tonic::{Status, body::Body, metadata::MetadataMap};
+use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
-use crate::{Caller, Language, Problem, connections::Admission, limits::Limits};
+use crate::{Caller, Language, Problem, connections::Admission, limits::Limits, stall};
 
 /// RPCs whose caller sends a stream: a large file on a slow line takes as long as it takes.
 const TRANSFERS: [&str; 2] = [
     "/sunbid.bid.v1.BidService/UploadPart",
     "/sunbid.tender.v1.TenderService/UploadDocument",
+];
+
+/// RPCs before anybody is known: what signing in takes, and whether it can be done.
+const SIGN_INS: [&str; 5] = [
+    "/grpc.health.v1.Health/Check",
+    "/sunbid.registry.v1.RegistryService/CreateChallenge",
+    "/sunbid.registry.v1.RegistryService/GetPlatform",
+    "/sunbid.registry.v1.RegistryService/RegisterOrganization",
+    "/sunbid.registry.v1.RegistryService/SignIn",
+];
+
+/// How long one of those may take, its request included: nobody keeps a place by sending nothing.
+const SIGN_IN: Duration = Duration::from_secs(30);
+
+/// RPCs for everybody whose answer is a stream.
+const STREAMS: [&str; 6] = [
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    "/sunbid.audit.v1.AuditService/DownloadDisclosure",
+    "/sunbid.opening.v1.OpeningService/WatchSession",
+    "/sunbid.tender.v1.TenderService/DownloadDocument",
 ];
 
 /// After this somebody else's call has probably ended.
@@ -35,8 +58,41 @@ pub struct LimitLayer {
 struct Calls {
     limits: Limits,
     counted: bool,
-    // Open calls by organisation, the public's under no name; locked for the length of a look-up.
-    open: Mutex<HashMap<String, u32>>,
+    // Open calls; locked for the length of a look-up.
+    open: Mutex<HashMap<Whose, u32>>,
+}
+
+/// Who calls are counted for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Whose {
+    Organization(String),
+    PublicSignIn,
+    PublicStream,
+    PublicCall,
+}
+
+impl Whose {
+    /// Nothing: the platform's own services, for what they do follows from what was let in.
+    fn of(caller: Option<&Caller>, path: &str) -> Option<Self> {
+        match caller {
+            Some(caller) if caller.is_service() => None,
+            Some(caller) if !caller.organization().is_empty() => {
+                Some(Self::Organization(caller.organization().to_owned()))
+            }
+            _ if SIGN_INS.contains(&path) => Some(Self::PublicSignIn),
+            _ if STREAMS.contains(&path) => Some(Self::PublicStream),
+            _ => Some(Self::PublicCall),
+        }
+    }
+
+    const fn most(&self, limits: &Limits) -> u32 {
+        match self {
+            Self::Organization(_) => limits.calls_per_organization,
+            Self::PublicSignIn => limits.sign_ins,
+            Self::PublicStream => limits.streams_of_public,
+            Self::PublicCall => limits.calls_of_public,
+        }
+    }
 }
 
 impl LimitLayer {
@@ -74,20 +130,20 @@ impl<S> Layer<S> for LimitLayer {
 /// An open call; counted until it is dropped.
 struct Open {
     calls: Arc<Calls>,
-    who: String,
+    who: Whose,
 }
 
 impl Calls {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Whose, u32>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a call. The platform's own services are not counted: what they do follows from what was
-    /// let in.
+    /// Counts a call, if it is somebody's.
     fn admit(
         self: &Arc<Self>,
         admission: Option<&Admission>,
         caller: Option<&Caller>,
+        path: &str,
     ) -> Result<Option<Open>, Problem> {
         if admission.is_some_and(|admission| !admission.admitted) {
             return Err(Problem::TooMuch {
@@ -101,18 +157,12 @@ impl Calls {
         if !self.counted {
             return Ok(None);
         }
-        let who = match caller {
-            Some(caller) if caller.is_service() => return Ok(None),
-            Some(caller) => caller.organization(),
-            None => "",
+        let Some(who) = Whose::of(caller, path) else {
+            return Ok(None);
         };
-        let most = if who.is_empty() {
-            self.limits.calls_of_public
-        } else {
-            self.limits.calls_per_organization
-        };
+        let most = who.most(&self.limits);
         let mut open = self.lock();
-        let count = open.entry(who.to_owned()).or_default();
+        let count = open.entry(who.clone()).or_default();
         if *count >= most {
             return Err(Problem::TooMuch {
                 reason: "CALLS_TOO_MANY",
@@ -124,17 +174,33 @@ impl Calls {
         *count += 1;
         Ok(Some(Open {
             calls: self.clone(),
-            who: who.to_owned(),
+            who,
         }))
     }
 
     fn time_for(&self, path: &str) -> Duration {
+        if SIGN_INS.contains(&path) {
+            return SIGN_IN;
+        }
         let seconds = if TRANSFERS.contains(&path) {
             self.limits.transfer_seconds
         } else {
             self.limits.call_seconds
         };
         Duration::from_secs(seconds.into())
+    }
+}
+
+impl Open {
+    /// Watches an answer of this call, which is open until the answer is read, dropped or ended: the
+    /// public's when it is not read or lasts too long; an organisation keeps only itself from calling.
+    fn watch(self, body: Body, language: Language) -> Body {
+        let life = match self.who {
+            Whose::Organization(_) => return Body::new(Counted { body, _open: self }),
+            Whose::PublicSignIn => SIGN_IN.as_secs(),
+            Whose::PublicStream | Whose::PublicCall => self.calls.limits.transfer_seconds.into(),
+        };
+        stall::watched(body, self, Some(Duration::from_secs(life)), language)
     }
 }
 
@@ -173,8 +239,9 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let extensions = request.extensions();
-        let admitted = self.calls.admit(extensions.get(), extensions.get());
-        let language = language_of(&request);
+        let path = request.uri().path();
+        let admitted = self.calls.admit(extensions.get(), extensions.get(), path);
+        let language = Language::of_headers(request.headers());
         let open = match admitted {
             Ok(open) => open,
             Err(problem) => {
@@ -194,22 +261,14 @@ where
             };
             let answer = answer?;
             Ok(match open {
-                Some(open) => answer.map(|body| Body::new(Counted { body, _open: open })),
+                Some(open) => answer.map(|body| open.watch(body, language)),
                 None => answer,
             })
         })
     }
 }
 
-fn language_of<B>(request: &http::Request<B>) -> Language {
-    let mut headers = http::HeaderMap::new();
-    if let Some(value) = request.headers().get(http::header::ACCEPT_LANGUAGE) {
-        headers.insert(http::header::ACCEPT_LANGUAGE, value.clone());
-    }
-    Language::of(&MetadataMap::from_headers(headers))
-}
-
-/// An answer whose call is open until it is read or dropped.
+/// An organisation's answer, whose call is open until it is read or dropped.
 struct Counted {
     body: Body,
     _open: Open,
@@ -238,6 +297,7 @@ impl http_body::Body for Counted {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
+    use http_body_util::BodyExt;
     use prost::Message;
     use sunbid_contracts::registry::v1::Role;
     use tonic::Code;
@@ -245,7 +305,7 @@ mod tests {
     use tower::service_fn;
 
     use super::*;
-    use crate::token::Claims;
+    use crate::{access::AccessTable, token::Claims};
 
     fn caller(organization: &str, role: Role) -> Caller {
         Caller::new(Claims {
@@ -259,6 +319,8 @@ mod tests {
         LimitLayer::new(Limits {
             calls_per_organization: 2,
             calls_of_public: 3,
+            streams_of_public: 4,
+            sign_ins: 5,
             call_seconds: 5,
             transfer_seconds: 60,
             ..Limits::default()
@@ -302,12 +364,18 @@ mod tests {
     #[tokio::test]
     async fn a_call_counts_until_its_answer_was_read() {
         let mut service = layer().layer(service_fn(unread));
-        for (who, most) in [
-            (Some(caller("organizations/a", Role::Supplier)), 2),
-            (Some(caller("organizations/b", Role::Supplier)), 2),
-            (None, 3),
+        let a = || Some(caller("organizations/a", Role::Supplier));
+        let b = || Some(caller("organizations/b", Role::Supplier));
+        let mut full = Vec::new();
+        for (who, path, most) in [
+            (a(), "/x/y", 2),
+            (b(), STREAMS[0], 2),
+            // Each of these is full when the next is tried.
+            (None, STREAMS[0], 4),
+            (None, "/x/y", 3),
+            (None, SIGN_INS[4], 5),
         ] {
-            let mut ask = || service.call(request("/x/y", who.clone())).now_or_never();
+            let mut ask = || service.call(request(path, who.clone())).now_or_never();
             let mut open = Vec::new();
             for _ in 0..most {
                 open.push(ask().unwrap().unwrap());
@@ -320,7 +388,10 @@ mod tests {
             open.pop();
             let again = ask().unwrap().unwrap();
             assert!(Status::from_header_map(again.headers()).is_none());
+            open.push(again);
+            full.append(&mut open);
         }
+        drop(full);
         assert!(service.calls.lock().is_empty());
         let inner = caller("", Role::Service);
         let mut open = Vec::new();
@@ -357,6 +428,26 @@ mod tests {
         assert!(Status::from_header_map(sent.headers()).is_none());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_the_public_does_not_read_or_watches_for_ever_is_let_go() {
+        let mut service = layer().layer(service_fn(unread));
+        // Nobody asks these answers for a first piece.
+        for path in ["/x/y", STREAMS[0], SIGN_INS[0]] {
+            let open = service.call(request(path, None)).await.unwrap();
+            assert_eq!(service.calls.lock().len(), 1);
+            tokio::time::sleep(stall::STALLED * 2).await;
+            assert!(service.calls.lock().is_empty(), "{path}");
+            drop(open);
+        }
+        // This one is waited for, and still ends.
+        let watch = service.call(request(STREAMS[0], None)).await.unwrap();
+        let mut body = watch.into_body();
+        let end = body.frame().await.unwrap().unwrap();
+        let end = Status::from_header_map(end.trailers_ref().unwrap()).unwrap();
+        assert_eq!(end.code(), Code::Unavailable);
+        assert!(service.calls.lock().is_empty());
+    }
+
     /// The parts of a descriptor that say which RPCs take a stream.
     #[derive(Message)]
     struct Files {
@@ -383,20 +474,44 @@ mod tests {
         name: String,
         #[prost(bool, tag = "5")]
         client_streaming: bool,
+        #[prost(bool, tag = "6")]
+        server_streaming: bool,
     }
 
-    #[test]
-    fn every_rpc_that_takes_a_stream_has_time_for_it() {
-        let mut streaming = Vec::new();
+    /// Paths of the RPCs that are `so`, in order.
+    fn paths(so: impl Fn(&Method) -> bool) -> Vec<String> {
+        let mut paths = Vec::new();
         for file in Files::decode(sunbid_contracts::DESCRIPTORS).unwrap().file {
             for service in &file.service {
-                let methods = service.method.iter().filter(|one| one.client_streaming);
-                streaming.extend(
+                let methods = service.method.iter().filter(|one| so(one));
+                paths.extend(
                     methods.map(|one| format!("/{}.{}/{}", file.package, service.name, one.name)),
                 );
             }
         }
-        streaming.sort();
+        paths.sort();
+        paths
+    }
+
+    #[test]
+    fn every_rpc_that_takes_a_stream_has_time_for_it() {
+        let streaming = paths(|method| method.client_streaming);
         assert_eq!(streaming, TRANSFERS);
+    }
+
+    #[test]
+    fn every_rpc_is_counted_as_what_it_is() {
+        let table = AccessTable::built_in().unwrap();
+        let public = |path: &str| table.allows(path, None);
+        let mut streaming = paths(|method| method.server_streaming);
+        streaming.retain(|path| public(path));
+        let (foreign, own): (Vec<_>, Vec<_>) = STREAMS
+            .into_iter()
+            .partition(|path| path.starts_with("/grpc."));
+        assert_eq!(streaming, own);
+        let unary = paths(|method| !method.server_streaming);
+        let own = &SIGN_INS[1..];
+        assert!(own.iter().all(|path| unary.iter().any(|one| one == path)));
+        assert!(foreign.iter().chain(&SIGN_INS).all(|path| public(path)));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -41,6 +42,7 @@ pub struct Admission {
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
+    peer: IpAddr,
     slot: Slot,
     greeted: usize,
     /// When it is read no further: soon where it is only told that there is no room.
@@ -75,8 +77,8 @@ pub fn incoming(listener: TcpListener, most: usize) -> impl Stream<Item = io::Re
     let open = Arc::new(AtomicUsize::new(0));
     stream::unfold((listener, open), move |(listener, open)| async move {
         loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match listener.accept().await {
+                Ok((stream, peer)) => (stream, peer.ip()),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be taken");
                     tokio::time::sleep(PAUSE).await;
@@ -94,6 +96,7 @@ pub fn incoming(listener: TcpListener, most: usize) -> impl Stream<Item = io::Re
             let allowed = if slot.admitted { GREETING } else { TELLING };
             let connection = Connection {
                 stream,
+                peer,
                 slot,
                 greeted: 0,
                 ends: Some(Box::pin(sleep(allowed))),
@@ -101,6 +104,13 @@ pub fn incoming(listener: TcpListener, most: usize) -> impl Stream<Item = io::Re
             return Some((Ok(connection), (listener, open)));
         }
     })
+}
+
+impl Connection {
+    /// The address of the other side.
+    pub const fn peer(&self) -> IpAddr {
+        self.peer
+    }
 }
 
 impl Connected for Connection {

@@ -1,5 +1,6 @@
 //! The language a caller reads, from its `accept-language`; Chinese unless it asks for English.
 
+use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,10 +12,12 @@ pub enum Language {
 impl Language {
     /// The first of the two languages that the caller names.
     pub fn of(metadata: &MetadataMap) -> Self {
-        let Some(asked) = metadata
-            .get("accept-language")
-            .and_then(|v| v.to_str().ok())
-        else {
+        Self::of_headers(metadata.as_ref())
+    }
+
+    /// The same of a request whose metadata are headers still.
+    pub fn of_headers(headers: &HeaderMap) -> Self {
+        let Some(asked) = headers.get("accept-language").and_then(|v| v.to_str().ok()) else {
             return Self::Chinese;
         };
         for tag in asked.split(',') {

@@ -25,6 +25,7 @@ pub mod relay;
 pub mod retry;
 pub mod revocation;
 pub mod setting;
+pub mod stall;
 pub mod tls;
 pub mod token;
 #[cfg(feature = "trial")]

@@ -4,10 +4,21 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tonic::transport::Server;
+use tonic::transport::{Endpoint, Server};
 
 /// Streams over one connection between processes of the platform.
 const INNER_STREAMS: u32 = 65_536;
+/// What may be on the way unread in one such stream, bytes.
+const INNER_STREAM_WINDOW: u32 = 1024 * 1024;
+/// The same in all of a connection: so much that streams nobody reads never keep the others waiting.
+const INNER_CONNECTION_WINDOW: u32 = 1024 * 1024 * 1024;
+
+/// The windows of a connection between processes of the platform, which carries everybody's calls.
+pub fn inner_windows(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .initial_stream_window_size(INNER_STREAM_WINDOW)
+        .initial_connection_window_size(INNER_CONNECTION_WINDOW)
+}
 
 /// Bounds on what callers take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,8 +33,12 @@ pub struct Limits {
     /// Calls of an organisation that are open at a time, over all its connections; more are refused.
     /// A stream counts until it ends.
     pub calls_per_organization: u32,
-    /// The same for everybody together who has not signed in.
+    /// The same for everybody together who has not signed in, for calls with one answer.
     pub calls_of_public: u32,
+    /// The same for streams of answers, none of which lasts longer than `transfer_seconds`.
+    pub streams_of_public: u32,
+    /// The same for signing in and what comes before it, so that nothing else keeps anyone out.
+    pub sign_ins: u32,
     /// Seconds after which a call without an answer ends.
     pub call_seconds: u32,
     /// The same for calls that send a file.
@@ -42,6 +57,8 @@ impl Default for Limits {
             calls_per_connection: 128,
             calls_per_organization: 64,
             calls_of_public: 1024,
+            streams_of_public: 512,
+            sign_ins: 1024,
             // The longest answers are those to a holder's shares for thousands of bids.
             call_seconds: 300,
             transfer_seconds: 6 * 3600,
@@ -74,6 +91,8 @@ impl Limits {
                 65_536,
             ),
             ("calls_of_public", self.calls_of_public, 4, 1_000_000),
+            ("streams_of_public", self.streams_of_public, 4, 1_000_000),
+            ("sign_ins", self.sign_ins, 4, 1_000_000),
             ("call_seconds", self.call_seconds, 5, 86_400),
             ("transfer_seconds", self.transfer_seconds, 60, 7 * 86_400),
             ("keepalive_seconds", self.keepalive_seconds, 1, 3600),
@@ -107,6 +126,8 @@ impl Limits {
             ..*self
         }
         .server()
+        .initial_stream_window_size(INNER_STREAM_WINDOW)
+        .initial_connection_window_size(INNER_CONNECTION_WINDOW)
     }
 
     /// How many connections are served.

@@ -4,11 +4,13 @@
 //! Everything here is about connections; who a caller is and what it may do is asked further in.
 
 use std::{
+    collections::HashMap,
     fs, io,
+    net::IpAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     pin::Pin,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -28,10 +30,14 @@ use tokio_rustls::{
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity, server::Connected};
 use tower::{Layer, Service};
 
+use crate::{connections, limits::inner_windows};
+
 /// How long a connection may take to agree on its keys.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Handshakes under way at a time; more connections wait in the system's queue.
-const HANDSHAKES: usize = 256;
+const HANDSHAKE: Duration = Duration::from_secs(3);
+/// Handshakes under way at a time; more connections are dropped, for waiting would keep everybody out.
+const HANDSHAKES: usize = 4096;
+/// The same for one address.
+const HANDSHAKES_OF_ONE: usize = 32;
 
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -183,14 +189,13 @@ impl Passport {
             .ca_certificate(self.authority.clone())
             .identity(self.identity.clone())
             .domain_name(machine::service_name(service));
-        Ok(Endpoint::from_shared(format!("https://{address}"))?
-            .tls_config(tls)?
+        let endpoint = Endpoint::from_shared(format!("https://{address}"))?.tls_config(tls)?;
+        Ok(inner_windows(endpoint)
             .connect_timeout(Duration::from_secs(3))
             // A host that is gone says nothing; its calls must not wait for ever.
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(10))
             .keep_alive_while_idle(true)
-            .initial_stream_window_size(4 * 1024 * 1024)
             .tcp_nodelay(true))
     }
 }
@@ -221,38 +226,95 @@ pub struct Over<C> {
     shown: ShownServices,
 }
 
+/// Handshakes under way, by the address they are with.
+#[derive(Clone, Default)]
+struct Handshakes {
+    // Locked for the length of a look-up.
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// A handshake under way; counted until it is dropped.
+struct Turn {
+    all: Handshakes,
+    with: IpAddr,
+}
+
+impl Handshakes {
+    /// A turn for `address`, unless it has as many as one may.
+    fn turn(&self, address: IpAddr) -> Option<Turn> {
+        let with = household(address);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(with).or_default();
+        if *count >= HANDSHAKES_OF_ONE {
+            return None;
+        }
+        *count += 1;
+        Some(Turn {
+            all: self.clone(),
+            with,
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut open = self.all.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.with) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                open.remove(&self.with);
+            }
+        }
+    }
+}
+
+/// The address as one caller has it: of IPv6 the first half, the rest of which a caller chooses.
+fn household(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+    }
+}
+
 /// Connections of `plain`, through `face` where there is one. A caller that does not agree is let go and
-/// holds up nobody.
-pub fn incoming<S, I>(
+/// holds up nobody: connections are always taken, and beyond what may be under way they are dropped.
+pub fn incoming<S>(
     plain: S,
     face: Option<Arc<Face>>,
-) -> impl Stream<Item = io::Result<Secured<I>>>
+) -> impl Stream<Item = io::Result<Secured<connections::Connection>>>
 where
-    S: Stream<Item = io::Result<I>> + Send + 'static,
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Stream<Item = io::Result<connections::Connection>> + Send + 'static,
 {
-    let handshakes: JoinSet<Option<Secured<I>>> = JoinSet::new();
+    let under_way: JoinSet<Option<Secured<connections::Connection>>> = JoinSet::new();
     stream::unfold(
-        (Box::pin(plain), face, handshakes),
-        |(mut plain, face, mut handshakes)| async move {
-            loop {
+        (Box::pin(plain), face, under_way, Handshakes::default()),
+        |(mut plain, face, mut under_way, handshakes)| async move {
+            let came = loop {
                 tokio::select! {
-                    came = plain.next(), if handshakes.len() < HANDSHAKES => match (came?, &face) {
-                        (Err(error), _) => return Some((Err(error), (plain, face, handshakes))),
-                        (Ok(stream), None) => {
-                            return Some((Ok(Secured::Plain(stream)), (plain, face, handshakes)));
-                        }
+                    came = plain.next() => match (came?, &face) {
+                        (Err(error), _) => break Err(error),
+                        (Ok(stream), None) => break Ok(Secured::Plain(stream)),
                         (Ok(stream), Some(face)) => {
-                            handshakes.spawn(handshake(face.current(), stream));
+                            if under_way.len() >= HANDSHAKES {
+                                continue;
+                            }
+                            if let Some(turn) = handshakes.turn(stream.peer()) {
+                                let agreeing = handshake(face.current(), stream);
+                                under_way.spawn(async move {
+                                    let _turn = turn;
+                                    agreeing.await
+                                });
+                            }
                         }
                     },
-                    Some(agreed) = handshakes.join_next() => {
+                    Some(agreed) = under_way.join_next() => {
                         if let Ok(Some(connection)) = agreed {
-                            return Some((Ok(connection), (plain, face, handshakes)));
+                            break Ok(connection);
                         }
                     }
                 }
-            }
+            };
+            Some((came, (plain, face, under_way, handshakes)))
         },
     )
 }
@@ -425,5 +487,32 @@ where
             request.extensions_mut().insert(over.shown);
         }
         self.inner.call(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_takes_no_more_than_its_turns() {
+        let handshakes = Handshakes::default();
+        let silent: Vec<_> = (0..HANDSHAKES_OF_ONE)
+            .map(|host| handshakes.turn(format!("2001:db8::{host:x}").parse().unwrap()))
+            .collect();
+        assert!(silent.iter().all(Option::is_some));
+        assert!(handshakes.turn("2001:db8::ffff".parse().unwrap()).is_none());
+        for other in ["2001:db8:0:1::1", "192.0.2.1", "::ffff:192.0.2.2"] {
+            assert!(handshakes.turn(other.parse().unwrap()).is_some(), "{other}");
+        }
+        drop(silent);
+        assert!(handshakes.turn("2001:db8::1".parse().unwrap()).is_some());
+        assert!(handshakes.open.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_mapped_address_is_the_one_it_stands_for() {
+        let plain: IpAddr = "192.0.2.1".parse().unwrap();
+        assert_eq!(household("::ffff:192.0.2.1".parse().unwrap()), plain);
     }
 }

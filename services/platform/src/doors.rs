@@ -8,6 +8,7 @@ use std::{
 };
 
 use sunbid_service::{
+    limits::inner_windows,
     peers::Roads,
     tls::{Face, Files, Passport},
 };
@@ -81,9 +82,8 @@ impl Doors {
     /// The ways to all services; those of this process are at `own`.
     pub fn roads(&self, config: &Config, own: SocketAddr) -> Result<Arc<Roads>, ServeError> {
         let Some(passport) = &self.passport else {
-            let endpoint = Endpoint::from_shared(format!("http://{}", reachable(own)))?
-                .initial_stream_window_size(4 * 1024 * 1024)
-                .tcp_nodelay(true);
+            let endpoint = Endpoint::from_shared(format!("http://{}", reachable(own)))?;
+            let endpoint = inner_windows(endpoint).tcp_nodelay(true);
             return Ok(Arc::new(Roads::one(&endpoint)));
         };
         let mut roads: Option<Roads> = None;

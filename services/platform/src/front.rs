@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::future::Either;
-use sunbid_service::peers::Roads;
+use sunbid_service::{Language, peers::Roads, stall};
 use tonic::{Status, body::Body, transport::Channel};
 use tower::{Layer, Service, ServiceExt};
 
@@ -83,6 +83,7 @@ async fn send_on(
     service: &'static str,
     request: http::Request<Body>,
 ) -> Result<http::Response<Body>, Infallible> {
+    let language = Language::of_headers(request.headers());
     let (parts, body) = request.into_parts();
     let mut onward = http::Request::new(body);
     *onward.method_mut() = parts.method;
@@ -90,7 +91,8 @@ async fn send_on(
     *onward.headers_mut() = parts.headers;
     // Caller's extensions stay here: they say something of this connection only.
     match channel.oneshot(onward).await {
-        Ok(answer) => Ok(answer),
+        // One connection carries everybody's answers: what one reader leaves unread must not stay in it.
+        Ok(answer) => Ok(answer.map(|body| stall::watched(body, (), None, language))),
         Err(error) => {
             tracing::warn!(service, %error, "a service was not reached");
             let away = Status::unavailable(

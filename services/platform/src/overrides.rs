@@ -99,6 +99,16 @@ pub const SETTINGS: &[Described] = &[
         "Open calls at a time of all who have not signed in",
     ),
     row(
+        "limits.streams_of_public",
+        Kind::Number,
+        "Open streams at a time of all who have not signed in",
+    ),
+    row(
+        "limits.sign_ins",
+        Kind::Number,
+        "Open calls at a time that sign in or come before it",
+    ),
+    row(
         "limits.call_seconds",
         Kind::Number,
         "Seconds after which a call without an answer ends",
