@@ -1,14 +1,11 @@
 //! Streams from one service handed on to a caller outside: who stops reading is left, because what
 //! it does not read lies in a connection that everybody's answers come over.
 
-use std::time::Duration;
-
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-/// How long a reader may take nothing before it is left.
-pub const STALLED: Duration = Duration::from_secs(30);
+pub use crate::stall::STALLED;
 
 /// Hands `stream` on until it ends or its reader has taken nothing for [`STALLED`].
 pub fn relay<T, S>(stream: S) -> ReceiverStream<T>

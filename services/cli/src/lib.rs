@@ -14,3 +14,4 @@ pub mod process;
 pub mod profile;
 pub mod progress;
 pub mod sealing;
+mod sending;

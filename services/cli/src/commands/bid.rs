@@ -18,7 +18,7 @@ use sunbid_contracts::{
     },
     tender::v1::GetTenderRequest,
 };
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::io::AsyncSeekExt;
 
 use super::tender_name;
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
     context::Context,
     output, progress,
     sealing::{SealedBid, SealedPart, Wish, seal_bid},
+    sending::in_chunks,
 };
 
 pub use receipts::show_receipt;
@@ -377,36 +378,14 @@ async fn send(
     source
         .seek(std::io::SeekFrom::Start(u64::try_from(header.offset)?))
         .await?;
-    let (sender, receiver) = tokio::sync::mpsc::channel(4);
-    let bar = bar.clone();
-    let sending = tokio::spawn(async move {
-        let first = UploadPartRequest {
-            step: Some(Step::Header(header)),
-        };
-        if sender.send(first).await.is_err() {
-            return Ok(());
-        }
-        loop {
-            let mut chunk = vec![0; CHUNK];
-            let read = source.read(&mut chunk).await?;
-            if read == 0 {
-                return Ok::<(), std::io::Error>(());
-            }
-            chunk.truncate(read);
-            bar.inc(read as u64);
-            if sender
-                .send(UploadPartRequest {
-                    step: Some(Step::Chunk(chunk)),
-                })
-                .await
-                .is_err()
-            {
-                // The platform answered before the end; its answer says why.
-                return Ok(());
-            }
-        }
-    });
-    let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
+    let request = |step| UploadPartRequest { step: Some(step) };
+    let (stream, sending) = in_chunks(
+        source,
+        CHUNK,
+        request(Step::Header(header)),
+        move |chunk| request(Step::Chunk(chunk)),
+        bar.clone(),
+    );
     let answer = connection.bid().upload_part(stream).await?.into_inner();
     sending.await??;
     Ok(answer.complete)

@@ -10,11 +10,12 @@ use sunbid_contracts::{
         UploadDocumentResponse, upload_document_request::Step,
     },
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 use crate::{
     connection::{Connection, request_id},
     progress,
+    sending::in_chunks,
 };
 
 /// Bytes of a document sent at once.
@@ -47,36 +48,15 @@ pub async fn upload(
             sha256: digest.to_vec(),
         }),
     };
-    let (sender, receiver) = tokio::sync::mpsc::channel(4);
-    let mut source = tokio::fs::File::open(file).await?;
-    let sending = tokio::spawn(async move {
-        let first = UploadDocumentRequest {
-            step: Some(Step::Header(header)),
-        };
-        if sender.send(first).await.is_err() {
-            return Ok(());
-        }
-        loop {
-            let mut chunk = vec![0; CHUNK];
-            let read = source.read(&mut chunk).await?;
-            if read == 0 {
-                return Ok::<(), std::io::Error>(());
-            }
-            chunk.truncate(read);
-            bar.inc(read as u64);
-            if sender
-                .send(UploadDocumentRequest {
-                    step: Some(Step::Chunk(chunk)),
-                })
-                .await
-                .is_err()
-            {
-                // The platform answered before the end; its answer says why.
-                return Ok(());
-            }
-        }
-    });
-    let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
+    let source = tokio::fs::File::open(file).await?;
+    let request = |step| UploadDocumentRequest { step: Some(step) };
+    let (stream, sending) = in_chunks(
+        source,
+        CHUNK,
+        request(Step::Header(header)),
+        move |chunk| request(Step::Chunk(chunk)),
+        bar,
+    );
     let answer = connection
         .tender()
         .upload_document(stream)
