@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Drills with real processes on this machine: what is lost, and what must not be, when parts die.
 #   tests/drills.sh [short|long] [NAME]...    short where nothing is said; all drills without a name
-# Drills: failover (the database's server is killed, its standby takes over; needs PostgreSQL).
+# Drills:
+#   failover   the database's server is killed, its standby takes over (needs PostgreSQL)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

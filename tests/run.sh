@@ -52,4 +52,6 @@ if [[ $what != checks ]]; then
   fi
   step "services over PostgreSQL"
   tests/postgres.sh
+  step "drills, short form"
+  tests/drills.sh short
 fi

@@ -12,18 +12,19 @@ use sunbid_tests::{
     storm::{self, Storm},
 };
 
-use crate::Form;
+use crate::{Form, Played};
 
 const STANDBY: &str = "standby";
 /// Acknowledgements before the server dies, at least, and after the standby took over.
 const BEFORE: usize = 20;
 const AFTER: usize = 10;
 
-pub async fn run(form: Form) -> anyhow::Result<()> {
+pub async fn run(form: Form) -> Played {
     let rounds = match form {
         Form::Short => 1,
         Form::Long => 10,
     };
+    let mut figures = Vec::new();
     for synchronous in [true, false] {
         let how = if synchronous {
             "synchronous"
@@ -33,20 +34,20 @@ pub async fn run(form: Form) -> anyhow::Result<()> {
         let (mut acknowledged, mut lost) = (0, 0);
         for round in 1..=rounds {
             let (kept, gone) = one(synchronous).await?;
-            println!("failover, {how} standby, round {round}: {kept} acknowledged, {gone} lost");
+            eprintln!("failover, {how} standby, round {round}: {kept} acknowledged, {gone} lost");
             acknowledged += kept;
             lost += gone;
         }
-        println!(
-            "failover, {how} standby: {rounds} times the server was killed, {acknowledged} \
-             submissions acknowledged, {lost} lost"
-        );
+        figures.push(format!(
+            "{how} standby: {rounds} times the server was killed, {acknowledged} submissions \
+             acknowledged, {lost} lost"
+        ));
         ensure!(
             !synchronous || lost == 0,
             "{lost} acknowledged submissions were lost"
         );
     }
-    Ok(())
+    Ok(figures.join("; "))
 }
 
 /// Kills the server once; how many submissions were acknowledged, and how many of them are gone.
@@ -81,7 +82,7 @@ async fn one(synchronous: bool) -> anyhow::Result<(usize, usize)> {
     let acknowledged = storm.end().await?;
     let lost = storm::lost(&world, &tender, &acknowledged).await?;
     for (supplier, receipt) in &lost {
-        println!("  lost: {supplier}, leaf {}", hex::encode(&receipt.leaf));
+        eprintln!("  lost: {supplier}, leaf {}", hex::encode(&receipt.leaf));
     }
     world.stage.strike().await;
     Ok((acknowledged.len(), lost.len()))

@@ -1,10 +1,13 @@
 //! Drills: what an operator practises before relying on the platform, played on this machine with
-//! real processes. `tests/drills.sh` builds and runs them. A drill that finds what must not be ends
-//! with an error; what it saw is printed as it goes.
+//! real processes. `tests/drills.sh` builds and runs them. Each prints one line: its name, whether it
+//! held, its figures; what it saw on the way goes to standard error. One that finds what must not be
+//! ends the run with an error, after the others had their turn.
 
 mod failover;
 
-use anyhow::bail;
+use std::{future::Future, pin::Pin};
+
+use anyhow::{Context as _, bail};
 
 /// How much of a drill is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +16,13 @@ pub enum Form {
     Long,
 }
 
-const DRILLS: [&str; 1] = ["failover"];
+/// What a drill that held measured, in words and numbers; what must not be is an error.
+type Played = anyhow::Result<String>;
+
+type Drill = fn(Form) -> Pin<Box<dyn Future<Output = Played>>>;
+
+/// Every drill by its name, in the order in which all are played.
+const DRILLS: &[(&str, Drill)] = &[("failover", |form| Box::pin(failover::run(form)))];
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -22,18 +31,38 @@ fn main() -> anyhow::Result<()> {
         Some("long") => Form::Long,
         other => bail!("say short or long, not {other:?}"),
     };
-    let mut names: Vec<String> = arguments.collect();
-    if names.is_empty() {
-        names = DRILLS.map(str::to_owned).to_vec();
+    let names: Vec<String> = arguments.collect();
+    let mut chosen = Vec::new();
+    for name in &names {
+        chosen.push(
+            *DRILLS
+                .iter()
+                .find(|(known, _)| known == name)
+                .with_context(|| {
+                    let known: Vec<_> = DRILLS.iter().map(|(name, _)| *name).collect();
+                    format!("there is no drill {name:?}; there are {}", known.join(", "))
+                })?,
+        );
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    for name in names {
-        match name.as_str() {
-            "failover" => runtime.block_on(failover::run(form))?,
-            other => bail!("there is no drill {other:?}; there are {DRILLS:?}"),
+    if names.is_empty() {
+        chosen = DRILLS.to_vec();
+    }
+    let mut failed = 0;
+    for (name, drill) in chosen {
+        // A runtime each, so that no drill leaves anything running for the next.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        match runtime.block_on(drill(form)) {
+            Ok(figures) => println!("{name}: ok: {figures}"),
+            Err(error) => {
+                failed += 1;
+                println!("{name}: NOT OK: {error:#}");
+            }
         }
+    }
+    if failed > 0 {
+        bail!("{failed} drills did not hold");
     }
     Ok(())
 }
