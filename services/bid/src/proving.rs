@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use sunbid_contracts::{deposit::v1::CheckDepositRequest, registry::v1::GetPlatformRequest};
+use sunbid_contracts::{deposit::v1::CheckDepositRequest, registry::v1::ListRevocationsRequest};
 use sunbid_domain::{
     Refusal,
     bid::intake::{self, Now, Proof, SILENCE_SECONDS},
@@ -32,6 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a decision is tried with fresh proofs before the caller is told to come again.
 const MOST_ATTEMPTS: usize = 5;
 const METHOD: &str = "ProveIntake";
+/// Asked for so that the deposit service has to look into its database: there are no such.
+const NO_TENDER: &str = "tenders/00000000-0000-0000-0000-000000000000";
+const NO_SUPPLIER: &str = "organizations/91000000MA00000030";
 
 /// The reason under which a decision asks for a proof first.
 const UNPROVEN: &str = "INTAKE_UNPROVEN";
@@ -185,7 +188,15 @@ impl Office {
                 PATIENCE.as_secs()
             ))),
         };
-        let last = last.inspect_err(|problem| self.note_failure(problem))?;
+        let last = last.map_err(|problem| {
+            self.note_failure(&problem);
+            match problem {
+                full @ Problem::StorageFull(_) => full,
+                // Whatever it is, it is the platform's, and it may pass.
+                away @ Problem::Unavailable(_) => away,
+                other => Problem::Unavailable(format!("{other:?}")),
+            }
+        })?;
         let now = self.standing.now(self.clock.as_ref());
         match last {
             None => self.begin_intake(&now).await?,
@@ -233,17 +244,23 @@ impl Office {
                 .map_err(Problem::StorageFull)
         };
         let deposits = async {
-            let question = CheckDepositRequest::default();
-            reached(
-                "deposit",
-                self.peers.deposit().check_deposit(question).await,
-            )
+            let question = CheckDepositRequest {
+                tender: NO_TENDER.to_owned(),
+                lot_id: "01".to_owned(),
+                supplier: NO_SUPPLIER.to_owned(),
+                after_bid_seq: None,
+            };
+            let answer = self.peers.deposit().check_deposit(question).await;
+            reached("deposit", answer)
         };
         let registry = async {
-            let mut registry = self.peers.registry();
+            let first = ListRevocationsRequest {
+                page_size: 1,
+                page_token: String::new(),
+            };
             reached(
                 "registry",
-                registry.get_platform(GetPlatformRequest {}).await,
+                self.peers.registry().list_revocations(first).await,
             )
         };
         tokio::try_join!(writer, payloads, deposits, registry)?;

@@ -50,7 +50,12 @@ impl Office {
         let code = names::check_organization(caller.organization(), "organization")?;
         check_form(&request)?;
         names::check_request_id(&request.request_id)?;
-        let tender_box = self.tender_box(&request.tender).await?;
+        let mut tender_box = self.tender_box(&request.tender).await?;
+        // After an outage the deadline may be another than the one that has passed.
+        if !self.standing.takes(self.clock.now()) {
+            self.prove().await?;
+            tender_box = self.refresh(&request.tender).await?;
+        }
         if tender_box.lot(&request.lot_id).is_none() {
             return Err(unknown_lot(&request.lot_id).into());
         }

@@ -6,7 +6,7 @@ use sunbid_contracts::{
         BiddingClosed, BiddingHeld, BiddingOpened, BiddingReleased, DeadlineMovedByOutage,
         IntakeBegan, Outage, OutageRecorded,
     },
-    common::v1::{Record as Body, Track},
+    common::v1::{LogHead, Record as Body, Track},
     journal::v1::LogEntry,
     tender::v1::{PartClass, PartRequirement, Tender, Timetable},
 };
@@ -350,7 +350,7 @@ fn moved() -> (World, Vec<LogEntry>, Vec<LogEntry>) {
         old_deadline_us: us(DEADLINE),
         new_deadline_us: us(MOVED),
         outage: Some(outage(200)),
-        ..DeadlineMovedByOutage::default()
+        intake_head: Some(LogHead::default()),
     };
     let closed = BiddingClosed {
         deadline_us: us(MOVED),
