@@ -3,6 +3,7 @@
 #   tests/drills.sh [short|long] [NAME]...    short where nothing is said; all drills without a name
 # Drills:
 #   failover   the database's server is killed, its standby takes over (needs PostgreSQL)
+#   outage     the platform goes away around deadlines, which move by rule, with notices (needs Python)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -13,6 +13,7 @@ mod checks;
 mod engine;
 pub mod facts;
 mod finding;
+mod outages;
 mod planner;
 mod refunds;
 mod scope;

@@ -8,7 +8,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use sunbid_terms::{Clock, Instant};
+use sunbid_terms::{Clock, Instant, Steady};
 
 /// The operating system's clock.
 #[derive(Debug, Default)]
@@ -25,6 +25,30 @@ impl Clock for SystemClock {
             .unwrap_or_default();
         Instant::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
+
+    fn steady(&self) -> Option<Steady> {
+        let boot = std::fs::read_to_string(BOOT).ok()?;
+        let uptime = std::fs::read_to_string(UPTIME).ok()?;
+        Some(Steady {
+            boot: boot.trim().to_owned(),
+            micros: uptime_micros(&uptime)?,
+        })
+    }
+}
+
+/// The name of this start of the machine, and the seconds since it, as Linux tells them. A machine that
+/// has neither has no steady clock.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+const UPTIME: &str = "/proc/uptime";
+
+/// "350735.47 234388.90": seconds with hundredths, then what does not matter here.
+fn uptime_micros(text: &str) -> Option<i64> {
+    let (seconds, hundredths) = text.split_whitespace().next()?.split_once('.')?;
+    let seconds: i64 = seconds.parse().ok()?;
+    let hundredths: i64 = hundredths.get(..2)?.parse().ok()?;
+    seconds
+        .checked_mul(1_000_000)?
+        .checked_add(hundredths * 10_000)
 }
 
 /// The system's clock moved forward by an offset kept in a file, which several trial processes
@@ -106,6 +130,24 @@ impl Clock for SandboxClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_steady_clock_is_read_and_goes_on() {
+        assert_eq!(
+            uptime_micros("350735.47 234388.90\n"),
+            Some(350_735_470_000)
+        );
+        for wrong in ["", "12", "x.10", "1.1", "99999999999999999.10"] {
+            assert_eq!(uptime_micros(wrong), None, "{wrong}");
+        }
+        if let (Some(one), Some(other)) = (SystemClock.steady(), SystemClock.steady()) {
+            assert_eq!(one.boot, other.boot);
+            assert!(one.micros <= other.micros);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = SandboxClock::open(&folder.path().join("clock")).unwrap();
+        assert_eq!(sandbox.steady(), None, "a clock that is there to be set");
+    }
 
     #[test]
     fn processes_share_the_offset_and_time_only_moves_forward() {

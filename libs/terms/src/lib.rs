@@ -9,4 +9,4 @@ pub mod time;
 pub use credit_code::CreditCode;
 pub use deal_code::{DealClass, DealCode};
 pub use money::Fen;
-pub use time::{Clock, Instant, MICROS};
+pub use time::{Clock, Instant, MICROS, Steady};

@@ -93,6 +93,22 @@ fn china() -> FixedOffset {
 /// Where time comes from. One is made at start and handed to everything that needs it.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Instant;
+
+    /// A clock that nobody can set, where there is one: it tells a clock that was set from time that
+    /// passed, over restarts of the process too. A clock for trials, which is there to be set, has none.
+    fn steady(&self) -> Option<Steady> {
+        None
+    }
+}
+
+/// What a clock that nobody can set shows: good to compare with what it showed under the same start of
+/// the machine, and for nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Steady {
+    /// Which start of the machine.
+    pub boot: String,
+    /// Since then, time asleep included.
+    pub micros: i64,
 }
 
 #[cfg(test)]

@@ -64,10 +64,16 @@ pub(crate) fn event(service: &str, event: &Event) -> Option<bool> {
             check::<bid::BidSubmitted>,
             check::<bid::BidWithdrawn>,
             check::<bid::DeadlineMoved>,
+            check::<bid::DeadlineMovedByOutage>,
             check::<bid::BiddingHeld>,
             check::<bid::BiddingReleased>,
             check::<bid::BiddingClosed>,
             check::<bid::BiddingEnded>,
+        ],
+        "intake" => &[
+            check::<bid::IntakeBegan>,
+            check::<bid::OutageRecorded>,
+            check::<bid::MaintenanceAnnounced>,
         ],
         "opening" => &[
             check::<opening::SessionScheduled>,

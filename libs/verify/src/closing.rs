@@ -21,6 +21,7 @@ use sunbid_terms::Instant;
 
 use crate::fault::Fault;
 use crate::log::{Entry, Log};
+use crate::outages::Outages;
 use crate::report::Tally;
 use crate::rules;
 use crate::streams::{Act, Raw, Streams, count_alone};
@@ -42,10 +43,11 @@ pub(crate) fn fold(
     log: &Log,
     announced: &Tender,
     notice: &Log,
+    outages: &Outages<'_>,
     origin: &str,
-    engine: &Engine,
     tally: &mut Tally,
 ) -> Result<Bidding, Fault> {
+    let engine = outages.engine;
     let first = log
         .entries
         .first()
@@ -91,6 +93,7 @@ pub(crate) fn fold(
         }
         let order = entry.stream == box_stream;
         if !order {
+            outages.allow_act(log, entry)?;
             raw.push(act(log, entry, &state)?);
             continue;
         }
@@ -103,6 +106,7 @@ pub(crate) fn fold(
             )
         })?;
         check_order(log, entry, &state)?;
+        outages.check_order(log, entry, &state, tally)?;
         Arc::make_mut(&mut state)
             .evolve(&said.event, entry.at)
             .map_err(|error| {

@@ -3,6 +3,7 @@
 
 use sunbid_contracts::bid::v1::BiddingClosed;
 use sunbid_contracts::common::v1::LogHead;
+use sunbid_contracts::notice::v1::{ClarificationPublished, FollowUpPublished, NoticeKind};
 use sunbid_contracts::opening::v1::OpeningRecordPublished;
 use sunbid_contracts::tender::v1::{TenderAnnounced, TenderClosed, TenderOpened, TimetableChanged};
 
@@ -22,10 +23,15 @@ pub(crate) fn check(notice: &Log, sources: &Sources<'_>, tally: &mut Tally) -> R
         if let Some(changed) = entry.read::<TimetableChanged>() {
             let to = changed.timetable.unwrap_or_default().bid_deadline_us;
             let published = notice.entries.iter().any(|record| {
-                let clarified =
-                    record.read::<sunbid_contracts::notice::v1::ClarificationPublished>();
-                clarified
+                let clarified = record
+                    .read::<ClarificationPublished>()
+                    .and_then(|event| event.notice);
+                let outage = record
+                    .read::<FollowUpPublished>()
                     .and_then(|event| event.notice)
+                    .filter(|notice| notice.kind() == NoticeKind::Outage);
+                clarified
+                    .or(outage)
                     .is_some_and(|notice| notice.deadline_us == to)
             });
             if !published {

@@ -221,10 +221,11 @@ fn parse(text: &str) -> Result<(String, Vec<Listed>), &'static str> {
 }
 
 fn is_known(path: &str) -> bool {
-    const FIXED: [&str; 8] = [
+    const FIXED: [&str; 9] = [
         ANCHORS,
         CHECKPOINT,
         RECEIPTS,
+        "logs/intake.pb",
         "logs/intent.pb",
         "logs/tender.pb",
         "logs/notice.pb",

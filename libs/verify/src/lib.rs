@@ -17,6 +17,7 @@ mod handover;
 mod index;
 mod log;
 mod notice;
+mod outages;
 mod receipts;
 mod records;
 mod report;
@@ -32,6 +33,7 @@ use sunbid_certificates::{Roots, verify_chain, verify_signature};
 use sunbid_contracts::audit::v1::TrustAnchors;
 use sunbid_contracts::notice::v1::{Intent, TenderNoticePublished};
 use sunbid_contracts::tender::v1::Tender;
+use sunbid_domain::bid::intake;
 use sunbid_domain::opening::{CheckedBids, ClosedBids, ClosingFault, Supplier, check};
 use sunbid_rules::Engine;
 use sunbid_terms::Instant;
@@ -103,6 +105,8 @@ struct Logs {
     bid: Log,
     opening: Log,
     intent: Option<Log>,
+    /// When bids could not be taken; absent from records of before it was measured.
+    intake: Option<Log>,
 }
 
 impl Logs {
@@ -140,12 +144,17 @@ impl Logs {
                 Some(Log::read(bytes, "intent", &scope)?)
             }
         };
+        let intake = files
+            .content(&log::path("intake"))
+            .map(|bytes| Log::read(bytes, "intake", intake::SCOPE))
+            .transpose()?;
         let logs = Self {
             tender,
             notice,
             bid,
             opening,
             intent,
+            intake,
         };
         let count = logs.all().map(|log| log.entries.len()).sum();
         tally.add(
@@ -160,6 +169,7 @@ impl Logs {
         [&self.tender, &self.notice, &self.bid, &self.opening]
             .into_iter()
             .chain(&self.intent)
+            .chain(&self.intake)
     }
 
     /// The tender as its notice announced it; what it says is checked later.
@@ -243,7 +253,8 @@ fn check_tender(
     tender::fold(&logs.tender, &logs.tender.entries)?;
     let followers = notice::followed(&logs.notice, &sources, &mut published, engine, tally)?;
 
-    let bidding = closing::fold(&logs.bid, &announced, &logs.notice, origin, engine, tally)?;
+    let outages = outages::Outages::read(logs.intake.as_ref(), engine)?;
+    let bidding = closing::fold(&logs.bid, &announced, &logs.notice, &outages, origin, tally)?;
     let closed = match &bidding.ending {
         Ending::Closed(closed) => Some(closed.as_ref()),
         Ending::Ended => None,

@@ -46,10 +46,15 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// `kind` is "intent", or the service; the intent's log is the notice service's.
+    /// `kind` is "intent", "intake", or the service; the intent's log is the notice service's, the
+    /// intake log the bid service's.
     pub(crate) fn read(bytes: &[u8], kind: &str, scope: &str) -> Result<Self, Fault> {
         let path = path(kind);
-        let service = if kind == "intent" { "notice" } else { kind };
+        let service = match kind {
+            "intent" => "notice",
+            "intake" => "bid",
+            service => service,
+        };
         let disclosed: DisclosedLog = canonical::file(bytes, &path)?;
         if disclosed.service != service || disclosed.scope != scope {
             return Err(Fault::platform(

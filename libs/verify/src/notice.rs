@@ -1,7 +1,9 @@
 //! What was published: the intent, the notice, clarifications and what followed. Each is decided
 //! again from the records it points to, and must come out the same, with the same verdicts.
 
-use sunbid_contracts::bid::v1::{BiddingClosed, BiddingReleased, DeadlineMoved};
+use sunbid_contracts::bid::v1::{
+    BiddingClosed, BiddingReleased, DeadlineMoved, DeadlineMovedByOutage,
+};
 use sunbid_contracts::common::v1::LogHead;
 use sunbid_contracts::notice::v1::{
     ClarificationPublished, FollowUpPublished, Intent, IntentPublished, Notice, NoticeKind,
@@ -188,7 +190,11 @@ pub(crate) fn followed<'a>(
             .filter(|m| m.new_deadline_us != m.old_deadline_us);
         let to = moved
             .map(|m| m.new_deadline_us)
-            .or_else(|| entry.read::<BiddingReleased>().map(|r| r.new_deadline_us));
+            .or_else(|| entry.read::<BiddingReleased>().map(|r| r.new_deadline_us))
+            .or_else(|| {
+                let by_outage = entry.read::<DeadlineMovedByOutage>();
+                by_outage.map(|moved| moved.new_deadline_us)
+            });
         if to.is_some_and(|to| !deadlines.contains(&to)) {
             return Err(sources.bid.fault(
                 "DEADLINE_UNPUBLISHED",
@@ -269,6 +275,9 @@ pub(crate) fn check_cause(
         }),
         NoticeKind::OpeningRecord => from(before, |event: OpeningRecordPublished| {
             follow_up::opening_record(board, &event.record.unwrap_or_default(), name, at)
+        }),
+        NoticeKind::Outage => from(before, |event: DeadlineMovedByOutage| {
+            follow_up::outage(board, &event, name, at)
         }),
         _ => Vec::new(),
     };

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use sunbid_contracts::bid::v1::{BiddingReleased, DeadlineMoved};
+use sunbid_contracts::bid::v1::{BiddingReleased, DeadlineMoved, DeadlineMovedByOutage};
 use sunbid_contracts::common::v1::Verdict;
 use sunbid_contracts::opening::v1::{
     CheckedIn, ClosingSigned, HolderShares, ObjectionAnswered, ObjectionRaised, OpeningRecord,
@@ -215,6 +215,9 @@ impl Walk<'_> {
             record
                 .read::<DeadlineMoved>()
                 .is_some_and(|moved| moved.new_deadline_us == deadline_us)
+                || record
+                    .read::<DeadlineMovedByOutage>()
+                    .is_some_and(|moved| moved.new_deadline_us == deadline_us)
                 || record
                     .read::<BiddingReleased>()
                     .is_some_and(|released| released.new_deadline_us == deadline_us)

@@ -6,7 +6,7 @@
 use sunbid_contracts::{
     audit::v1::ProveClosingResponse, journal::v1::LogEntry, tender::v1::GetTenderRequest,
 };
-use sunbid_domain::{Refusal, opening::head_proof::message};
+use sunbid_domain::{Refusal, bid::intake, opening::head_proof::message};
 use sunbid_journal::PublicLog;
 use sunbid_proofs::{HeadProof, LogId};
 use sunbid_service::{Caller, Problem, names};
@@ -29,6 +29,7 @@ impl Audit {
             Refusal::state("NOT_CLOSED", "投标尚未截止。", "Bidding has not closed.")
         })?;
         self.mirror.catch_up_on("notice", tender).await?;
+        self.mirror.catch_up_on("bid", intake::SCOPE).await?;
         let log = LogId::of("bid", tender);
         let size = self.epochs.covering(log, bids.size).await?;
         let last = size.saturating_sub(1);
@@ -39,6 +40,9 @@ impl Audit {
         };
         let closed = self.proof(log, first, size).await?;
         let published = self.proof(LogId::of("notice", tender), first, size).await?;
+        // Where bids could be taken was never measured, no epoch has it.
+        let intake = LogId::of("bid", intake::SCOPE);
+        let intake = self.public_log.head_proof(intake, first, size).await?;
         let note = self
             .public_log
             .note_at(size)
@@ -47,7 +51,12 @@ impl Audit {
         Ok(ProveClosingResponse {
             note: note.format(),
             before: before.as_ref().map(message),
-            notices: self.notices(tender, published.size).await?,
+            notices: self.records("notice", tender, published.size).await?,
+            outages: match &intake {
+                Some(intake) => self.records("bid", intake::SCOPE, intake.size).await?,
+                None => Vec::new(),
+            },
+            intake: intake.as_ref().map(message),
             closed: Some(message(&closed)),
             published: Some(message(&published)),
         })
@@ -73,14 +82,19 @@ impl Audit {
         proof.ok_or_else(|| Problem::Unavailable(format!("log {log} is not in epoch {epoch}")))
     }
 
-    /// The first `size` records of the tender's notices, which are public.
-    async fn notices(&self, tender: &str, size: u64) -> Result<Vec<LogEntry>, Problem> {
+    /// The first `size` records of a log that is public.
+    async fn records(
+        &self,
+        service: &str,
+        scope: &str,
+        size: u64,
+    ) -> Result<Vec<LogEntry>, Problem> {
         let mut entries: Vec<LogEntry> = Vec::new();
         while (entries.len() as u64) < size {
             let from = i64::try_from(entries.len()).unwrap_or(i64::MAX);
-            let page = trail::read(&self.setting.peers, "notice", tender, from, PAGE).await?;
+            let page = trail::read(&self.setting.peers, service, scope, from, PAGE).await?;
             if page.is_empty() {
-                let what = format!("the notices of {tender} are shorter than their head");
+                let what = format!("the log of {service} for {scope} is shorter than its head");
                 return Err(Problem::internal(what));
             }
             entries.extend(page);

@@ -15,7 +15,7 @@ use sunbid_contracts::{
     opening::v1::{CheckedIn, ClosingSigned, OpeningRecordPublished},
     tender::v1::{DownloadDocumentRequest, GetTenderRequest},
 };
-use sunbid_domain::{Event, Refusal, opening::head_proof::message};
+use sunbid_domain::{Event, Refusal, bid::intake, opening::head_proof::message};
 use sunbid_journal::{PublicLog, PublicLogError};
 use sunbid_proofs::{Checkpoint, LogId, Note, hash::sha256};
 use sunbid_service::{Problem, Setting};
@@ -116,6 +116,19 @@ pub async fn build(
         let log = disclose(setting, public_log, "notice", &intent, epoch, &outcome).await?;
         files.insert(
             "logs/intent.pb".to_owned(),
+            Content::Bytes(log.encode_to_vec()),
+        );
+    }
+    // When bids could be taken, since that is measured: the same log for all tenders.
+    let intake = LogId::of("bid", intake::SCOPE);
+    if public_log
+        .head_proof(intake, epoch, checkpoint.size)
+        .await?
+        .is_some()
+    {
+        let log = disclose(setting, public_log, "bid", intake::SCOPE, epoch, &outcome).await?;
+        files.insert(
+            "logs/intake.pb".to_owned(),
             Content::Bytes(log.encode_to_vec()),
         );
     }
@@ -345,7 +358,7 @@ async fn disclose(
         }
     }
     let mut proofs = vec![message(&proof)];
-    if service == "bid" {
+    if service == "bid" && scope != intake::SCOPE {
         let closed = closing_size(&entries);
         proofs.extend(around_closing(public_log, log, closed, epoch).await?);
     }

@@ -43,6 +43,9 @@ pub fn of(record: &Record) -> (String, String) {
         "bid.v1.DeadlineMoved" => bid::v1::DeadlineMoved::decode(bytes)
             .ok()
             .map(|event| Instant::from_micros(event.new_deadline_us).to_string()),
+        "bid.v1.DeadlineMovedByOutage" => bid::v1::DeadlineMovedByOutage::decode(bytes)
+            .ok()
+            .map(|event| Instant::from_micros(event.new_deadline_us).to_string()),
         "bid.v1.BiddingClosed" => bid::v1::BiddingClosed::decode(bytes)
             .ok()
             .map(|event| format!("{} entries", event.entries.len())),
@@ -101,6 +104,10 @@ fn words(name: &str) -> (&str, &str) {
         "bid.v1.BidSubmitted" => ("投标提交", "Bid submitted"),
         "bid.v1.BidWithdrawn" => ("投标撤回", "Bid withdrawn"),
         "bid.v1.DeadlineMoved" => ("投标截止变更", "Deadline moved"),
+        "bid.v1.DeadlineMovedByOutage" => ("停机顺延", "Deadline moved by an outage"),
+        "bid.v1.IntakeBegan" => ("开始测量接收投标的时段", "Intake began"),
+        "bid.v1.OutageRecorded" => ("停机记录", "Outage recorded"),
+        "bid.v1.MaintenanceAnnounced" => ("维护预告", "Maintenance announced"),
         "bid.v1.BiddingHeld" => ("投标暂停", "Bidding held"),
         "bid.v1.BiddingReleased" => ("投标恢复", "Bidding released"),
         "bid.v1.BiddingClosed" => ("截标", "Bidding closed"),

@@ -32,17 +32,19 @@ impl Office {
         request: MoveDeadlineRequest,
     ) -> Result<MoveDeadlineResponse, Problem> {
         let tender = check_tender(&request.tender)?;
-        let step = Step::of_caller(
-            NAME,
-            &tender,
-            MOVE,
-            caller.subject(),
-            &request.request_id,
-            &request,
-        )?;
+        let step = || {
+            Step::of_caller(
+                NAME,
+                &tender,
+                MOVE,
+                caller.subject(),
+                &request.request_id,
+                &request,
+            )
+        };
+        let (deadline_us, cause) = (request.new_deadline_us, request.cause.clone());
         self.order(&tender, step, move |view, tender_box| {
-            let deadline_us = request.new_deadline_us;
-            let moved = desk::move_deadline(tender_box, deadline_us, &request.cause, view.now)?;
+            let moved = desk::move_deadline(tender_box, deadline_us, &cause, view.now)?;
             Ok(Decided::new()
                 .event(box_stream(), &moved)
                 .fold::<TenderBox>(view, box_stream())?
@@ -59,15 +61,19 @@ impl Office {
         request: HoldBiddingRequest,
     ) -> Result<HoldBiddingResponse, Problem> {
         let tender = check_tender(&request.tender)?;
-        let step = Step::of_caller(
-            NAME,
-            &tender,
-            HOLD,
-            caller.subject(),
-            &request.request_id,
-            &request,
-        )?;
+        let step = || {
+            Step::of_caller(
+                NAME,
+                &tender,
+                HOLD,
+                caller.subject(),
+                &request.request_id,
+                &request,
+            )
+        };
+        let asked = request.clone();
         self.order(&tender, step, move |view, tender_box| {
+            let request = &asked;
             let (decided, deadline_us) = if request.hold {
                 let held = desk::hold(tender_box, &request.reason, view.now)?;
                 (
@@ -99,17 +105,20 @@ impl Office {
         request: EndBiddingRequest,
     ) -> Result<EndBiddingResponse, Problem> {
         let tender = check_tender(&request.tender)?;
-        let step = Step::of_caller(
-            NAME,
-            &tender,
-            END,
-            caller.subject(),
-            &request.request_id,
-            &request,
-        )?;
+        let step = || {
+            Step::of_caller(
+                NAME,
+                &tender,
+                END,
+                caller.subject(),
+                &request.request_id,
+                &request,
+            )
+        };
+        let reason = request.reason.clone();
         let done = self
             .order(&tender, step, move |view, tender_box| {
-                let Some(ended) = desk::end(tender_box, &request.reason, view.now)? else {
+                let Some(ended) = desk::end(tender_box, &reason, view.now)? else {
                     return Ok(Decided::new());
                 };
                 Ok(Decided::new()
@@ -135,20 +144,30 @@ impl Office {
     }
 
     /// Commits an order on the whole log; if the deadline has come, closes it and refuses.
-    async fn order<R, D>(&self, tender: &str, step: Step, decide: D) -> Result<R, Problem>
+    async fn order<R, D>(
+        &self,
+        tender: &str,
+        step: impl Fn() -> Result<Step, Refusal>,
+        decide: D,
+    ) -> Result<R, Problem>
     where
         R: prost::Message + Default + 'static,
-        D: FnOnce(&View<'_>, &TenderBox) -> Result<Decided<R>, Problem> + Send + 'static,
+        D: Fn(&View<'_>, &TenderBox) -> Result<Decided<R>, Problem> + Clone + Send + 'static,
     {
-        let done = ledger::commit(&self.journal, step.reading_all(), move |view| {
-            let tender_box: TenderBox = ledger::load(view, box_stream())?;
-            if tender_box.is_due(view.now) {
-                let closed = desk::shut_for_orders(&tender_box, Shut::Due);
-                return Ok(close_in(view, Decided::new())?.refuse(closed));
-            }
-            decide(view, &tender_box)
-        })
-        .await;
+        let done = self
+            .attempt(true, |_| {
+                let (decide, standing) = (decide.clone(), self.standing.clone());
+                let step = step()?.reading_all();
+                Ok(ledger::commit(&self.journal, step, move |view| {
+                    let tender_box: TenderBox = ledger::load(view, box_stream())?;
+                    if tender_box.is_due(view.now) {
+                        let closed = desk::shut_for_orders(&tender_box, Shut::Due);
+                        return Ok(close_in(view, &standing, Decided::new())?.refuse(closed));
+                    }
+                    decide(view, &tender_box)
+                }))
+            })
+            .await;
         let tender_box: Arc<TenderBox> = self.refresh(tender).await?;
         match done {
             Err(problem) if is_log_closed(&problem) => {

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     NAME,
+    proving::{Standing, unproven},
     rpc::{Office, box_stream},
     store,
 };
@@ -57,12 +58,20 @@ pub fn is_log_closed(problem: &Problem) -> bool {
     )
 }
 
-/// Closes the log of a box that is due. The view holds every state of the log.
-pub fn close_in<R>(view: &View<'_>, decided: Decided<R>) -> Result<Decided<R>, Problem>
+/// Closes the log of a box that is due, if bids could be taken at its deadline: one that passed in an
+/// outage may have to move instead. The view holds every state of the log.
+pub fn close_in<R>(
+    view: &View<'_>,
+    standing: &Standing,
+    decided: Decided<R>,
+) -> Result<Decided<R>, Problem>
 where
     R: Default + 'static,
 {
     let tender_box: TenderBox = ledger::load(view, box_stream())?;
+    if !standing.covers(tender_box.deadline()) {
+        return Err(unproven());
+    }
     let bids = view
         .states()
         .filter(|(stream, _)| *stream != box_stream())
@@ -158,16 +167,22 @@ impl Office {
     async fn close(&self, tender: &str) -> Result<(), Problem> {
         let tender_box = self.refresh(tender).await?;
         let cause = tender_box.deadline_us.to_be_bytes();
-        let step = Step::of_cause(NAME, tender, METHOD, &cause, &()).reading_all();
-        let done = ledger::commit_quietly(&self.journal, step, |view| {
-            let tender_box: TenderBox = ledger::load(view, box_stream())?;
-            match tender_box.gate(view.now) {
-                Err(Shut::Due) => close_in(view, Decided::new()),
-                Err(shut) => Err(desk::shut_for_orders(&tender_box, shut).into()),
-                Ok(()) => Err(Refusal::state("NOT_DUE", "未到截止时间。", "Not due yet.").into()),
-            }
-        })
-        .await;
+        let done = self
+            .attempt(true, |_| {
+                let step = Step::of_cause(NAME, tender, METHOD, &cause, &()).reading_all();
+                let standing = self.standing.clone();
+                Ok(ledger::commit_quietly(&self.journal, step, move |view| {
+                    let tender_box: TenderBox = ledger::load(view, box_stream())?;
+                    match tender_box.gate(view.now) {
+                        Err(Shut::Due) => close_in(view, &standing, Decided::new()),
+                        Err(shut) => Err(desk::shut_for_orders(&tender_box, shut).into()),
+                        Ok(()) => {
+                            Err(Refusal::state("NOT_DUE", "未到截止时间。", "Not due yet.").into())
+                        }
+                    }
+                }))
+            })
+            .await;
         match done {
             Ok(_) => tracing::info!(tender, "bidding closed"),
             // Someone else was first, or the deadline moved: nothing is left to do.

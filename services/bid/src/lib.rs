@@ -1,6 +1,7 @@
 //! The bid service: sealed submission, replacement and withdrawal, receipts, sealed files, closing.
 //! Needs the notice log (which tenders are announced) and, for lots with a deposit, the deposit
-//! service. Holds ciphertext only; what it tells before the opening, it tells a bid's owner alone.
+//! service. Holds ciphertext only; what it tells before the opening, it tells a bid's owner alone. It
+//! measures when bids can be taken, and moves deadlines that an outage fell on.
 
 mod bidding;
 mod boxes;
@@ -9,8 +10,10 @@ mod closed;
 mod closing;
 mod follow;
 mod intake;
+mod outages;
 mod own;
 mod payloads;
+mod proving;
 mod receipt;
 mod receiving;
 mod rpc;
@@ -71,6 +74,9 @@ pub async fn start_with(setting: Setting, free_space_floor: u64) -> Result<Start
         closed: closed::ClosedLogs::default(),
         checks: checks::Checks::default(),
         vault,
+        standing: Arc::default(),
+        proving: tokio::sync::Mutex::default(),
+        failing: std::sync::Mutex::default(),
         journal: journal.clone(),
     });
     office
@@ -78,6 +84,7 @@ pub async fn start_with(setting: Setting, free_space_floor: u64) -> Result<Start
         .await
         .map_err(|problem| other(format!("the open tenders cannot be read: {problem:?}")))?;
     let mut tasks = JoinSet::new();
+    tasks.spawn(proving::run(office.clone(), setting.shutdown.clone()));
     tasks.spawn(closing::run(office.clone(), setting.shutdown.clone()));
     tasks.spawn(follow::run(office.clone(), setting.shutdown.clone()));
     Ok(Started {

@@ -245,7 +245,7 @@ fn too_much(payload_bytes: u64) -> Refusal {
 }
 
 /// A full disk is told as such; everything else is the operator's business.
-fn storage(error: io::Error) -> Problem {
+pub fn storage(error: io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             Problem::StorageFull(error.to_string())

@@ -5,12 +5,13 @@ use std::{pin::Pin, sync::Arc};
 
 use futures_util::Stream;
 use sunbid_contracts::bid::v1::{
-    EndBiddingRequest, EndBiddingResponse, GetBidRequest, GetBidResponse, GetUploadRequest,
-    GetUploadResponse, HoldBiddingRequest, HoldBiddingResponse, ListBidsRequest, ListBidsResponse,
-    ListClosedBidsRequest, ListClosedBidsResponse, MoveDeadlineRequest, MoveDeadlineResponse,
-    ReadPayloadsRequest, ReadPayloadsResponse, SubmitBidRequest, SubmitBidResponse,
-    UploadPartRequest, UploadPartResponse, WithdrawBidRequest, WithdrawBidResponse,
-    bid_service_server::BidService,
+    AnnounceMaintenanceRequest, AnnounceMaintenanceResponse, EndBiddingRequest, EndBiddingResponse,
+    GetBidRequest, GetBidResponse, GetUploadRequest, GetUploadResponse, HoldBiddingRequest,
+    HoldBiddingResponse, ListBidsRequest, ListBidsResponse, ListClosedBidsRequest,
+    ListClosedBidsResponse, ListOutagesRequest, ListOutagesResponse, MoveDeadlineRequest,
+    MoveDeadlineResponse, ReadPayloadsRequest, ReadPayloadsResponse, SubmitBidRequest,
+    SubmitBidResponse, UploadPartRequest, UploadPartResponse, WithdrawBidRequest,
+    WithdrawBidResponse, bid_service_server::BidService,
 };
 use sunbid_domain::{Refusal, bid::TenderBox, bid::tender_box};
 use sunbid_journal::{Journal, LogId, StreamId};
@@ -20,8 +21,8 @@ use sunbid_terms::Clock;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    NAME, boxes::Boxes, checks::Checks, closed::ClosedLogs, receipt::Receipts, streams::BidStreams,
-    supplier::Suppliers, upload::Uploads, vault::Vault,
+    NAME, boxes::Boxes, checks::Checks, closed::ClosedLogs, proving::Standing, receipt::Receipts,
+    streams::BidStreams, supplier::Suppliers, upload::Uploads, vault::Vault,
 };
 
 /// Everything the service works with.
@@ -39,6 +40,12 @@ pub struct Office {
     pub closed: ClosedLogs,
     pub checks: Checks,
     pub vault: Vault,
+    /// The last proof that bids can be taken.
+    pub standing: Arc<Standing>,
+    /// Held by whoever makes the next proof.
+    pub proving: tokio::sync::Mutex<()>,
+    /// What did not work when a proof was last tried. Locked for the length of a copy.
+    pub failing: std::sync::Mutex<String>,
 }
 
 /// The tender's bid log.
@@ -229,6 +236,27 @@ impl BidService for Rpc {
             self.office.end_bidding(&caller, request.into_inner()).await,
             language,
         )
+    }
+
+    async fn announce_maintenance(
+        &self,
+        request: Request<AnnounceMaintenanceRequest>,
+    ) -> Answer<AnnounceMaintenanceResponse> {
+        let (caller, language) = caller(&request)?;
+        answer(
+            self.office
+                .announce_maintenance(&caller, request.into_inner())
+                .await,
+            language,
+        )
+    }
+
+    async fn list_outages(
+        &self,
+        request: Request<ListOutagesRequest>,
+    ) -> Answer<ListOutagesResponse> {
+        let language = Language::of(request.metadata());
+        answer(self.office.outages(request.get_ref()).await, language)
     }
 
     async fn list_closed_bids(

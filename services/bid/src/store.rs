@@ -1,6 +1,7 @@
 //! The service's own tables, every statement named; portable between SQLite and PostgreSQL.
 
-use sunbid_journal::{Db, Migration, Val};
+use sunbid_domain::bid::intake::{Now, Proof};
+use sunbid_journal::{Db, Migration, Val, Write};
 use sunbid_service::Problem;
 use sunbid_terms::Instant;
 
@@ -20,6 +21,11 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 3,
         name: crate::NAME,
         sql: include_str!("../../../migrations/bid/0003_secret.sql"),
+    },
+    Migration {
+        version: 4,
+        name: crate::NAME,
+        sql: include_str!("../../../migrations/bid/0004_intake.sql"),
     },
 ];
 
@@ -68,6 +74,22 @@ pub const ADD_SECRET: &str =
     "INSERT INTO secret (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
 pub const SECRET: &str = "SELECT secret FROM secret WHERE name = $1";
 
+pub const LAST_PROOF: &str =
+    "SELECT at_us, boot, steady_us, beat FROM intake_proof WHERE name = 'intake'";
+pub const FIRST_PROOF: &str = "INSERT INTO intake_proof (name, at_us, boot, steady_us, beat) \
+     VALUES ('intake', $1, $2, $3, 1) ON CONFLICT (name) DO NOTHING";
+/// By whoever saw the proof before; another process that was faster has a newer one.
+pub const RENEW_PROOF: &str = "UPDATE intake_proof \
+     SET at_us = $1, boot = $2, steady_us = $3, beat = beat + 1 WHERE name = 'intake' AND beat = $4";
+pub const PUT_OUTAGE: &str =
+    "INSERT INTO intake_outage (seq, body, settled) VALUES ($1, $2, FALSE)";
+pub const UNSETTLED: &str =
+    "SELECT seq, body FROM intake_outage WHERE settled = FALSE ORDER BY seq LIMIT 1";
+pub const SETTLE: &str = "UPDATE intake_outage SET settled = TRUE WHERE seq = $1";
+pub const PUT_ENTRY: &str = "INSERT INTO intake_entry (seq, body) VALUES ($1, $2)";
+pub const ENTRIES: &str =
+    "SELECT seq, body FROM intake_entry WHERE seq < $1 ORDER BY seq DESC LIMIT $2";
+
 /// Every statement, for the test that prepares them all.
 #[cfg(test)]
 pub const SQL: &[(&str, &str)] = &[
@@ -89,7 +111,106 @@ pub const SQL: &[(&str, &str)] = &[
     ("DROP_UPLOAD", DROP_UPLOAD),
     ("ADD_SECRET", ADD_SECRET),
     ("SECRET", SECRET),
+    ("LAST_PROOF", LAST_PROOF),
+    ("FIRST_PROOF", FIRST_PROOF),
+    ("RENEW_PROOF", RENEW_PROOF),
+    ("PUT_OUTAGE", PUT_OUTAGE),
+    ("UNSETTLED", UNSETTLED),
+    ("SETTLE", SETTLE),
+    ("PUT_ENTRY", PUT_ENTRY),
+    ("ENTRIES", ENTRIES),
 ];
+
+/// The last proof that bids could be taken, and its beat; none before the first.
+pub async fn last_proof(db: &Db) -> Result<Option<(Proof, i64)>, Problem> {
+    let rows = db.rows(LAST_PROOF, &[]).await?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    let proof = Proof {
+        at: Instant::from_micros(row.int(0)?),
+        boot: row.text(1)?,
+        steady_us: row.int(2)?,
+    };
+    Ok(Some((proof, row.int(3)?)))
+}
+
+fn proven(now: &Now) -> [Val; 3] {
+    [
+        Val::Int(now.at.micros()),
+        Val::Text(now.boot.clone()),
+        Val::Int(now.steady_us),
+    ]
+}
+
+/// The first proof of all.
+pub fn first_proof(now: &Now) -> Write {
+    Write {
+        sql: FIRST_PROOF,
+        values: proven(now).to_vec(),
+    }
+}
+
+/// A proof after the one of this beat.
+pub fn proof_after(now: &Now, beat: i64) -> Write {
+    let mut values = proven(now).to_vec();
+    values.push(Val::Int(beat));
+    Write {
+        sql: RENEW_PROOF,
+        values,
+    }
+}
+
+/// Renews the proof of this beat.
+pub async fn renew_proof(db: &Db, now: &Now, beat: i64) -> Result<(), Problem> {
+    let write = proof_after(now, beat);
+    db.exec(write.sql, &write.values).await?;
+    Ok(())
+}
+
+/// An outage that every tender is still to be judged by.
+pub fn put_outage(seq: i64, body: &[u8]) -> Write {
+    Write {
+        sql: PUT_OUTAGE,
+        values: vec![Val::Int(seq), Val::Blob(body.to_vec())],
+    }
+}
+
+/// The first outage that waits for its tenders.
+pub async fn unsettled(db: &Db) -> Result<Option<(i64, Vec<u8>)>, Problem> {
+    let rows = db.rows(UNSETTLED, &[]).await?;
+    let first = rows.first();
+    first.map(|row| Ok((row.int(0)?, row.blob(1)?))).transpose()
+}
+
+/// Every tender was judged by the outage.
+pub async fn settle(db: &Db, seq: i64) -> Result<(), Problem> {
+    db.exec(SETTLE, &[Val::Int(seq)]).await?;
+    Ok(())
+}
+
+/// Tenders that bids are still taken for, or held.
+pub async fn open_tenders(db: &Db) -> Result<Vec<String>, Problem> {
+    let rows = db.rows(OPEN_BIDDING, &[]).await?;
+    rows.iter().map(|row| Ok(row.text(0)?)).collect()
+}
+
+/// An entry of the intake log as it is listed.
+pub fn put_entry(seq: i64, body: &[u8]) -> Write {
+    Write {
+        sql: PUT_ENTRY,
+        values: vec![Val::Int(seq), Val::Blob(body.to_vec())],
+    }
+}
+
+/// Entries of the intake log before one, newest first.
+pub async fn entries(db: &Db, before: i64, limit: u32) -> Result<Vec<(i64, Vec<u8>)>, Problem> {
+    let values = [Val::Int(before), Val::Int(i64::from(limit))];
+    let rows = db.rows(ENTRIES, &values).await?;
+    rows.iter()
+        .map(|row| Ok((row.int(0)?, row.blob(1)?)))
+        .collect()
+}
 
 /// The database's secret of this name: `fresh` if there was none before.
 pub async fn secret(db: &Db, name: &str, fresh: &[u8; 32]) -> Result<Vec<u8>, Problem> {

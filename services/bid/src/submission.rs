@@ -17,6 +17,7 @@ use sunbid_service::{Decided, Problem, ledger};
 
 use crate::{
     closing::{close_in, due_first},
+    proving::{Standing, unproven},
     receipt::Act,
     rpc::box_stream,
     store,
@@ -26,6 +27,7 @@ use crate::{
 /// A submission on its way to the journal.
 pub struct Order {
     pub rules: Arc<Engine>,
+    pub standing: Arc<Standing>,
     pub request: SubmitBidRequest,
     pub bidder: String,
     pub stream: StreamId,
@@ -51,8 +53,11 @@ impl Order {
             refuse_late(&self.rules, &tender_box, &facts)
         };
         match tender_box.gate(view.now) {
-            Ok(()) => {}
-            Err(Shut::Due) if whole => return Ok(close_in(view, Decided::new())?.refuse(late())),
+            Ok(()) if self.standing.takes(view.now) => {}
+            Ok(()) => return Err(unproven()),
+            Err(Shut::Due) if whole => {
+                return Ok(close_in(view, &self.standing, Decided::new())?.refuse(late()));
+            }
             Err(Shut::Due) => return Err(due_first()),
             Err(Shut::Closed) => return Err(late().into()),
             Err(shut) => return Err(desk::shut_for_suppliers(&tender_box, shut).into()),

@@ -19,13 +19,14 @@ use sunbid_domain::{
     refusal::FieldCheck,
     verdicts,
 };
+use sunbid_journal::StreamId;
 use sunbid_service::{Caller, Problem, Step, ledger, names};
 use sunbid_terms::CreditCode;
 use uuid::Uuid;
 
 use crate::{
     NAME,
-    closing::{is_due_first, is_log_closed},
+    closing::is_log_closed,
     rpc::{Office, box_stream, log_of, off_thread},
     store::{self, UploadKey},
     submission::Order,
@@ -48,18 +49,13 @@ impl Office {
         names::check_tender(&request.tender, "tender")?;
         let code = names::check_organization(caller.organization(), "organization")?;
         check_form(&request)?;
-        let step = || {
-            Step::of_caller(
-                NAME,
-                &request.tender,
-                METHOD,
-                caller.subject(),
-                &request.request_id,
-                &request,
-            )
-        };
-        let (first, again) = (step()?, step()?);
-        let tender_box = self.tender_box(&request.tender).await?;
+        names::check_request_id(&request.request_id)?;
+        let mut tender_box = self.tender_box(&request.tender).await?;
+        // After an outage the deadline may be another than the one that has passed.
+        if !self.standing.takes(self.clock.now()) {
+            self.prove().await?;
+            tender_box = self.refresh(&request.tender).await?;
+        }
         if tender_box.lot(&request.lot_id).is_none() {
             return Err(unknown_lot(&request.lot_id).into());
         }
@@ -87,6 +83,7 @@ impl Office {
         };
         let order = Arc::new(Order {
             rules: self.rules.clone(),
+            standing: self.standing.clone(),
             bidder: caller.organization().to_owned(),
             stream,
             name: format!(
@@ -99,13 +96,19 @@ impl Office {
             withdrawn,
             request: Arc::unwrap_or_clone(request),
         });
-        let (tender, asked) = (order.request.tender.clone(), order.clone());
-        let first = first.reading(&[box_stream(), stream]);
-        let mut done =
-            ledger::commit(&self.journal, first, move |view| asked.decide(view, false)).await;
-        if done.as_ref().is_err_and(is_due_first) {
-            let again = again.reading_all();
-            done = ledger::commit(&self.journal, again, move |view| order.decide(view, true)).await;
+        let tender = order.request.tender.clone();
+        let mut looked_again = false;
+        let done = self
+            .attempt(false, |whole| {
+                looked_again |= whole;
+                let step = step_on(&order.request, caller, stream, whole)?;
+                let order = order.clone();
+                Ok(ledger::commit(&self.journal, step, move |view| {
+                    order.decide(view, whole)
+                }))
+            })
+            .await;
+        if looked_again {
             self.refresh(&tender).await?;
         }
         let response = match done {
@@ -286,6 +289,28 @@ impl Office {
             .into_inner();
         Ok(Some((said.valid, said.verdicts)))
     }
+}
+
+/// The command on the states that its decision needs.
+fn step_on(
+    request: &SubmitBidRequest,
+    caller: &Caller,
+    stream: StreamId,
+    whole: bool,
+) -> Result<Step, Refusal> {
+    let step = Step::of_caller(
+        NAME,
+        &request.tender,
+        METHOD,
+        caller.subject(),
+        &request.request_id,
+        request,
+    )?;
+    Ok(if whole {
+        step.reading_all()
+    } else {
+        step.reading(&[box_stream(), stream])
+    })
 }
 
 /// Where the bidder's payload for a part was sent ahead.

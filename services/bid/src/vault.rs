@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -76,6 +76,18 @@ impl Vault {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Writes, syncs and removes a file, and looks whether uploads would be taken; why not.
+    pub fn prove(&self) -> io::Result<Result<(), String>> {
+        let path = self
+            .incoming
+            .with_file_name(format!("proof-{}", Self::fresh_name()));
+        let written = File::create(&path)
+            .and_then(|mut file| file.write_all(b"proof").and_then(|()| file.sync_data()));
+        let removed = fs::remove_file(&path);
+        written.and(removed)?;
+        self.check_space(0)
     }
 
     /// Refuses where `wanted` more bytes would eat into the floor; says how much is free.

@@ -16,7 +16,8 @@ use sunbid_terms::CreditCode;
 
 use crate::{
     NAME,
-    closing::{close_in, due_first, is_due_first, is_log_closed},
+    closing::{close_in, due_first, is_log_closed},
+    proving::{Standing, unproven},
     receipt::Act,
     rpc::{Office, box_stream, log_of, off_thread},
     store,
@@ -29,6 +30,7 @@ const METHOD: &str = "sunbid.bid.v1.BidService/WithdrawBid";
 /// A withdrawal on its way to the journal.
 struct Order {
     rules: Arc<Engine>,
+    standing: Arc<Standing>,
     request: WithdrawBidRequest,
     stream: StreamId,
     /// The bundle that the signature is over.
@@ -47,17 +49,7 @@ impl Office {
         FieldCheck::new()
             .text(&request.lot_id, 32, "lot_id")
             .finish()?;
-        let step = || {
-            Step::of_caller(
-                NAME,
-                &request.tender,
-                METHOD,
-                caller.subject(),
-                &request.request_id,
-                &request,
-            )
-        };
-        let (first, again) = (step()?, step()?);
+        names::check_request_id(&request.request_id)?;
         let tender_box = self.tender_box(&request.tender).await?;
         if tender_box.lot(&request.lot_id).is_none() {
             return Err(unknown_lot(&request.lot_id).into());
@@ -71,17 +63,36 @@ impl Office {
         let request = Arc::unwrap_or_clone(request);
         let order = Arc::new(Order {
             rules: self.rules.clone(),
+            standing: self.standing.clone(),
             request,
             stream,
             checked,
         });
-        let (tender, asked) = (order.request.tender.clone(), order.clone());
-        let first = first.reading(&[box_stream(), stream]);
-        let mut done =
-            ledger::commit(&self.journal, first, move |view| asked.decide(view, false)).await;
-        if done.as_ref().is_err_and(is_due_first) {
-            let again = again.reading_all();
-            done = ledger::commit(&self.journal, again, move |view| order.decide(view, true)).await;
+        let tender = order.request.tender.clone();
+        let mut looked_again = false;
+        let done = self
+            .attempt(false, |whole| {
+                looked_again |= whole;
+                let step = Step::of_caller(
+                    NAME,
+                    &tender,
+                    METHOD,
+                    caller.subject(),
+                    &order.request.request_id,
+                    &order.request,
+                )?;
+                let step = if whole {
+                    step.reading_all()
+                } else {
+                    step.reading(&[box_stream(), stream])
+                };
+                let order = order.clone();
+                Ok(ledger::commit(&self.journal, step, move |view| {
+                    order.decide(view, whole)
+                }))
+            })
+            .await;
+        if looked_again {
             self.refresh(&tender).await?;
         }
         let mut response = match done {
@@ -149,8 +160,11 @@ impl Order {
         let tender_box: TenderBox = ledger::load(view, box_stream())?;
         let late = || refuse_late_withdrawal(&self.rules, &tender_box, view.now);
         match tender_box.gate(view.now) {
-            Ok(()) => {}
-            Err(Shut::Due) if whole => return Ok(close_in(view, Decided::new())?.refuse(late())),
+            Ok(()) if self.standing.takes(view.now) => {}
+            Ok(()) => return Err(unproven()),
+            Err(Shut::Due) if whole => {
+                return Ok(close_in(view, &self.standing, Decided::new())?.refuse(late()));
+            }
             Err(Shut::Due) => return Err(due_first()),
             Err(Shut::Closed) => return Err(late().into()),
             Err(shut) => return Err(desk::shut_for_suppliers(&tender_box, shut).into()),

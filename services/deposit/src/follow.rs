@@ -4,7 +4,7 @@
 use sunbid_contracts::{
     bid::v1::{
         BidSubmitted, BidWithdrawn, BiddingClosed, BiddingEnded, BiddingReleased, ClosingStatus,
-        DeadlineMoved,
+        DeadlineMoved, DeadlineMovedByOutage,
     },
     deposit::v1::{LiveBid, RefundCause, TermsClosed, TermsEnded, TermsMoved},
     notice::v1::TenderNoticePublished,
@@ -58,6 +58,10 @@ pub(crate) async fn bid(deposits: &Deposits, entry: FollowedEntry) -> Result<(),
         None => entry
             .read::<DeadlineMoved>()?
             .map(|moved| moved.new_deadline_us),
+    };
+    let moved = match entry.read::<DeadlineMovedByOutage>()? {
+        Some(by_outage) => Some(by_outage.new_deadline_us),
+        None => moved,
     };
     if let Some(deadline_us) = moved.filter(|deadline| *deadline > 0) {
         let moved = TermsMoved {

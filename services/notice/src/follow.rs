@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use sunbid_contracts::{
-    bid::v1::BiddingClosed,
+    bid::v1::{BiddingClosed, DeadlineMovedByOutage},
     notice::v1::{ClarificationPublished, FollowUpPublished, Notice},
     opening::v1::OpeningRecordPublished,
     tender::v1::{TenderResumed, TenderSuspended, TenderTerminated},
@@ -83,6 +83,13 @@ impl Notices {
     }
 
     async fn follow_bid(&self, entry: FollowedEntry) -> Result<(), Problem> {
+        if let Some(moved) = entry.read::<DeadlineMovedByOutage>()? {
+            return self
+                .publish(&entry, move |board, name, now| {
+                    follow_up::outage(board, &moved, name, now)
+                })
+                .await;
+        }
         let Some(closed) = entry.read::<BiddingClosed>()? else {
             return Ok(());
         };

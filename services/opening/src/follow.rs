@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use prost::{Message, Name};
 use sunbid_contracts::{
-    bid::v1::{BiddingClosed, BiddingEnded, BiddingReleased, DeadlineMoved},
+    bid::v1::{BiddingClosed, BiddingEnded, BiddingReleased, DeadlineMoved, DeadlineMovedByOutage},
     common::v1::LogHead,
     notice::v1::TenderNoticePublished,
     tender::v1::{GetCeremonyRequest, Tender},
@@ -110,6 +110,19 @@ async fn bid_event(opening: &Arc<Opening>, entry: FollowedEntry) -> Result<(), P
     let name = entry.event.name.clone();
     if name == DeadlineMoved::full_name() {
         let moved: DeadlineMoved = entry.read()?.unwrap_or_default();
+        let to = moved.new_deadline_us;
+        return act(
+            opening,
+            &entry,
+            &scope,
+            "opening/MoveSession",
+            &moved,
+            move |session| Ok(decide::move_to(scheduled(session)?, to)),
+        )
+        .await;
+    }
+    if name == DeadlineMovedByOutage::full_name() {
+        let moved: DeadlineMovedByOutage = entry.read()?.unwrap_or_default();
         let to = moved.new_deadline_us;
         return act(
             opening,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use sunbid_contracts::{
     bid::v1::{BiddingClosed, EndBiddingRequest, HoldBiddingRequest},
-    notice::v1::{ClarificationPublished, TenderNoticePublished},
+    notice::v1::{
+        ClarificationPublished, FollowUpPublished, Notice, NoticeKind, TenderNoticePublished,
+    },
     opening::v1::OpeningRecordPublished,
     tender::v1::{TenderResumed, TenderState},
 };
@@ -54,11 +56,26 @@ impl Tenders {
         if let Some(published) = entry.read::<TenderNoticePublished>()? {
             return self.announced(&entry, published).await;
         }
-        let Some(published) = entry.read::<ClarificationPublished>()? else {
+        if let Some(published) = entry.read::<ClarificationPublished>()? {
+            let notice = published.notice.clone().unwrap_or_default();
+            let step = step(&entry, &notice.tender, "FollowClarification", &published);
+            return self.moved(step, notice).await;
+        }
+        // Of the notices that follow by themselves only an outage's moves what this service keeps; a
+        // resumption is its own doing.
+        let Some(published) = entry.read::<FollowUpPublished>()? else {
             return Ok(());
         };
         let notice = published.notice.clone().unwrap_or_default();
-        let step = step(&entry, &notice.tender, "FollowClarification", &published);
+        if notice.kind() != NoticeKind::Outage {
+            return Ok(());
+        }
+        let step = step(&entry, &notice.tender, "FollowOutage", &published);
+        self.moved(step, notice).await
+    }
+
+    /// A notice moved the deadline.
+    async fn moved(&self, step: Step, notice: Notice) -> Result<(), Problem> {
         self.change(
             step,
             move |before, _| {

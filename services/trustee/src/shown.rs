@@ -1,6 +1,6 @@
 //! What must stand in the public log before a closing is signed: the whole closed bid log, in an epoch
 //! after the deadline; the same log as it was one epoch before, of which it is a continuation; and the
-//! notices it was closed under. All of it in a checkpoint that this institution cosigns, so that what
+//! notices it was closed under, and the outages that moved its deadline. All of it in a checkpoint that this institution cosigns, so that what
 //! it was shown is what everybody is shown, and nothing that was there before can be left out.
 
 use std::sync::Arc;
@@ -12,8 +12,12 @@ use sunbid_contracts::{
         ClarificationPublished, FollowUpPublished, Notice, NoticeKind, TenderNoticePublished,
     },
 };
-use sunbid_domain::opening::{BidLog, ClosedBids, head_proof};
+use sunbid_domain::{
+    bid::{intake, outage},
+    opening::{BidLog, ClosedBids, head_proof},
+};
 use sunbid_proofs::{Checkpoint, HeadProof, LogId, merkle::root_of};
+use sunbid_rules::Engine;
 
 use crate::{Trustee, TrusteeFault, witness};
 
@@ -92,7 +96,42 @@ fn check(
     {
         return differs("the notices are others there");
     }
-    require_published(closed, &read(&notices)?)
+    require_published(closed, &read(&notices)?)?;
+    require_outages(shown, checkpoint, &after, bids, closed)
+}
+
+/// What outages did to the deadline is what the rules, applied here again, do with the intake log that
+/// everybody is shown; no bid was taken in an outage, and the closing's deadline did not pass in one.
+fn require_outages(
+    shown: &ProveClosingResponse,
+    checkpoint: &Checkpoint,
+    after: &HeadProof,
+    bids: &BidLog,
+    closed: &ClosedBids,
+) -> Result<(), TrusteeFault> {
+    if shown.intake.is_none() {
+        // A platform that does not measure outages moves nothing for them.
+        return match closed.moves.first() {
+            None => Ok(()),
+            Some(_) => Err(TrusteeFault::NotAsShown(
+                "the outage that moved the deadline is not shown to be there".to_owned(),
+            )),
+        };
+    }
+    let log = LogId::of("bid", intake::SCOPE);
+    let proof = proof(&shown.intake, log, checkpoint, "the intake log")?;
+    let recorded = BidLog::read(log, &shown.outages)?;
+    if proof.epoch != after.epoch
+        || (proof.size, proof.root) != (recorded.leaves.len() as u64, recorded.root)
+    {
+        return Err(TrusteeFault::NotAsShown(
+            "the intake log is another there".to_owned(),
+        ));
+    }
+    let engine = Engine::new().map_err(|error| TrusteeFault::NotAsPublished(error.to_string()))?;
+    let outages = outage::recorded(&recorded.events)
+        .map_err(|error| TrusteeFault::NotAsPublished(error.to_string()))?;
+    outage::agree(&bids.events, &outages, &engine).map_err(TrusteeFault::NotAsPublished)
 }
 
 /// A proof for `log` that holds under a checkpoint.

@@ -5,12 +5,15 @@ pub mod closing;
 pub mod desk;
 pub mod envelope;
 pub mod fault;
+pub mod intake;
+pub mod outage;
 pub mod own_bid;
 pub mod tender_box;
 
 pub use closing::{MINIMUM_BIDDERS, closing};
 pub use envelope::{Claim, Envelopes, check_envelopes, check_payload};
 pub use fault::{Fault, refuse_late, refuse_late_withdrawal, refuse_submission};
+pub use intake::Intake;
 pub use own_bid::OwnBid;
 pub use tender_box::{Shut, TenderBox};
 

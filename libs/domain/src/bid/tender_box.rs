@@ -2,7 +2,7 @@
 
 use sunbid_contracts::bid::v1::{
     BiddingClosed, BiddingEnded, BiddingHeld, BiddingOpened, BiddingReleased, DeadlineMoved,
-    LotClosing,
+    DeadlineMovedByOutage, LotClosing,
 };
 use sunbid_contracts::common::v1::Track;
 use sunbid_contracts::tender::v1::{Lot, PartRequirement, ProcurementMethod, Tender};
@@ -44,6 +44,12 @@ pub struct TenderBox {
     pub outcome: Vec<LotClosing>,
     #[prost(bool, tag = "12")]
     pub ended: bool,
+    /// How often outages moved the deadline.
+    #[prost(uint32, tag = "13")]
+    pub moved_by_outages: u32,
+    /// The last outage that did, by its record in the intake log; 0: none did.
+    #[prost(int64, tag = "14")]
+    pub last_outage: i64,
 }
 
 /// Why the box takes nothing.
@@ -164,6 +170,10 @@ impl Aggregate for TenderBox {
         }
         if let Some(moved) = event.read::<DeadlineMoved>()? {
             self.deadline_us = moved.new_deadline_us;
+        } else if let Some(moved) = event.read::<DeadlineMovedByOutage>()? {
+            self.deadline_us = moved.new_deadline_us;
+            self.moved_by_outages += 1;
+            self.last_outage = moved.outage.map_or(0, |outage| outage.seq);
         } else if event.is::<BiddingHeld>() {
             self.held = true;
         } else if let Some(released) = event.read::<BiddingReleased>()? {

@@ -68,6 +68,7 @@ impl Aggregate for Board {
                     self.held = false;
                     self.move_deadline(notice.deadline_us);
                 }
+                NoticeKind::Outage => self.move_deadline(notice.deadline_us),
                 NoticeKind::Termination | NoticeKind::Failure | NoticeKind::OpeningRecord => {
                     self.held = false;
                     self.ended = true;

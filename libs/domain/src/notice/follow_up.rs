@@ -2,8 +2,8 @@
 //! opening records. None of them says how many bid before the opening record does.
 
 use sunbid_contracts::{
-    bid::v1::LotClosing,
-    notice::v1::{Notice, NoticeKind},
+    bid::v1::{DeadlineMovedByOutage, LotClosing},
+    notice::v1::{Notice, NoticeKind, OutageExtension},
     opening::v1::OpeningRecord,
 };
 use sunbid_terms::Instant;
@@ -41,6 +41,28 @@ pub fn resumption(
     Some(Notice {
         deadline_us: deadline.micros(),
         ..about(tender, NoticeKind::Resumption, name, title, zh, en, now)
+    })
+}
+
+/// An outage moved the deadline, by the rule that was public before.
+pub fn outage(
+    board: &Board,
+    moved: &DeadlineMovedByOutage,
+    name: &str,
+    now: Instant,
+) -> Option<Notice> {
+    let tender = board.tender.as_ref()?;
+    let outage = moved.outage.clone().unwrap_or_default();
+    let (title, zh, en) = text::outage(tender, &outage, moved);
+    Some(Notice {
+        deadline_us: moved.new_deadline_us,
+        outage_extension: Some(OutageExtension {
+            old_deadline_us: moved.old_deadline_us,
+            new_deadline_us: moved.new_deadline_us,
+            outage: Some(outage),
+            intake_head: moved.intake_head.clone(),
+        }),
+        ..about(tender, NoticeKind::Outage, name, title, zh, en, now)
     })
 }
 

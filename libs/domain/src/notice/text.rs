@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use sunbid_contracts::{
+    bid::v1::{DeadlineMovedByOutage, Outage},
     common::v1::Track,
     notice::v1::{Clarification, Intent},
     opening::v1::{EnvelopeFault, OpeningLine, OpeningRecord},
@@ -404,6 +405,53 @@ pub fn resumption(tender: &Tender, reason: &str, deadline: Instant) -> Text {
             ),
         );
     page.titled(format!("{}恢复公告", tender.title))
+}
+
+/// 停机顺延公告.
+pub fn outage(tender: &Tender, outage: &Outage, moved: &DeadlineMovedByOutage) -> Text {
+    let mut page = Page::default();
+    head(&mut page, tender);
+    let (rule, maintenance) = match &outage.maintenance {
+        None => ("T1", String::new()),
+        Some(announced) => ("T1/T2", announced.reason.clone()),
+    };
+    page.line(
+        format!(
+            "平台自{}至{}不能接收投标（第{}号停机记录）。",
+            time_zh(outage.from_us),
+            time_zh(outage.until_us),
+            outage.seq
+        ),
+        format!(
+            "The platform could not take bids from {} to {} (record {} of the intake log).",
+            time_en(outage.from_us),
+            time_en(outage.until_us),
+            outage.seq
+        ),
+    );
+    if !maintenance.is_empty() {
+        page.line(
+            format!("事先公布的维护：{maintenance}"),
+            format!("Announced maintenance: {maintenance}"),
+        );
+    }
+    page.line(
+        format!(
+            "按事先公布的停机顺延规则{rule}，投标截止时间（开标时间）由{}自动顺延至{}。",
+            time_zh(moved.old_deadline_us),
+            time_zh(moved.new_deadline_us)
+        ),
+        format!(
+            "By the published rule on outages, {rule}, the deadline and the opening move from {} to {}.",
+            time_en(moved.old_deadline_us),
+            time_en(moved.new_deadline_us)
+        ),
+    )
+    .line(
+        "已提交的投标继续有效，在新的截止时间之前可以更换或撤回。",
+        "Bids that were submitted stand; until the new deadline they may be replaced or withdrawn.",
+    );
+    page.titled(format!("{}投标截止时间顺延公告", tender.title))
 }
 
 /// 终止公告.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use prost::Name;
 use sunbid_contracts::bid::v1::{
     Bid, BidSubmitted, BidWithdrawn, BiddingClosed, BiddingEnded, BiddingHeld, BiddingOpened,
-    BiddingReleased, ClosingEntry, ClosingStatus, DeadlineMoved, LotClosing,
+    BiddingReleased, ClosingEntry, ClosingStatus, DeadlineMoved, DeadlineMovedByOutage, LotClosing,
 };
 use sunbid_contracts::common::v1::LogHead;
 use sunbid_contracts::opening::v1::Closing;
@@ -56,7 +56,17 @@ pub struct ClosedBids {
     pub lots: Vec<LotClosing>,
     pub claims: Vec<Claim>,
     pub withdrawals: Vec<Withdrawal>,
+    /// What outages did to the deadline, in the order of the log.
+    pub moves: Vec<OutageMove>,
     sealed: Sealed,
+}
+
+/// A deadline that an outage moved, as the log says; whether rightly is judged apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutageMove {
+    pub seq: u64,
+    pub at: Instant,
+    pub moved: DeadlineMovedByOutage,
 }
 
 /// Why a bid log cannot be closed on.
@@ -142,6 +152,7 @@ pub fn fold(
         lots,
         claims: fold.claims,
         withdrawals: fold.withdrawals,
+        moves: fold.moves,
         sealed,
     })
 }
@@ -166,6 +177,7 @@ impl ClosedBids {
             lots,
             claims,
             withdrawals: Vec::new(),
+            moves: Vec::new(),
             sealed,
         }
     }
@@ -338,6 +350,7 @@ struct Fold {
     held: bool,
     claims: Vec<Claim>,
     withdrawals: Vec<Withdrawal>,
+    moves: Vec<OutageMove>,
     /// The latest revision of each bidder in each lot, with the place of its live claim.
     latest: BTreeMap<(String, String), (i64, Option<usize>)>,
     closed: Option<(Instant, BiddingClosed)>,
@@ -363,6 +376,7 @@ impl Fold {
             held: false,
             claims: Vec::new(),
             withdrawals: Vec::new(),
+            moves: Vec::new(),
             latest: BTreeMap::new(),
             closed: None,
         })
@@ -404,6 +418,21 @@ impl Fold {
                     );
                 }
                 self.deadline = Instant::from_micros(moved.new_deadline_us);
+                Ok(())
+            }
+            name if name == DeadlineMovedByOutage::full_name() => {
+                let moved: DeadlineMovedByOutage = known(event)?;
+                // It may have passed: in the outage, or in another one before all were judged by the first.
+                if moved.old_deadline_us != self.deadline.micros()
+                    || moved.new_deadline_us <= moved.old_deadline_us
+                    || self.held
+                {
+                    return fault(
+                        "an outage moved the deadline from another, backwards, or while it was held",
+                    );
+                }
+                self.deadline = Instant::from_micros(moved.new_deadline_us);
+                self.moves.push(OutageMove { seq, at, moved });
                 Ok(())
             }
             name if name == BiddingHeld::full_name() => {

@@ -117,7 +117,7 @@ pub fn announce(
     Ok(events)
 }
 
-/// A clarification moved the deadline.
+/// A clarification or an outage moved the deadline.
 pub fn change_deadline(
     dossier: &Dossier,
     notice: &str,

@@ -88,6 +88,14 @@ impl<F> Case<'_, F> {
         }
     }
 
+    /// A number of minutes that stands in another rule's row of the same scope.
+    pub fn other_minutes(&self, rule: &str, name: &str) -> Option<u32> {
+        match self.table.select(rule, self.scope)?.parameters.get(name)? {
+            Parameter::Minutes(minutes) => Some(*minutes),
+            _ => None,
+        }
+    }
+
     /// The last day of a period that starts with the China day of `from`.
     pub fn period_end(&self, from: Instant, days: Days) -> Counted {
         self.calendar

@@ -14,6 +14,7 @@ mod method;
 mod notice;
 mod objection;
 mod opening;
+mod outage;
 mod periods;
 mod preparation;
 mod publication;

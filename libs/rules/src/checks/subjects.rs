@@ -3,14 +3,14 @@
 
 use super::case::{Need, Predicate};
 use super::{
-    clarification, credit, deposit, fairness, intent, method, notice, objection, opening, periods,
-    preparation, publication, refund, reservation, submission, termination,
+    clarification, credit, deposit, fairness, intent, method, notice, objection, opening, outage,
+    periods, preparation, publication, refund, reservation, submission, termination,
 };
 use crate::engine::Subject;
 use crate::facts::{
     ClarificationFacts, DepositFacts, DocumentObjectionFacts, IntentFacts, OpeningCloseFacts,
-    OpeningFacts, OpeningObjectionFacts, PublicationFacts, RefundFacts, SubmissionFacts,
-    TenderNoticeFacts, TerminationFacts, WithdrawalFacts,
+    OpeningFacts, OpeningObjectionFacts, OutageFacts, PublicationFacts, RefundFacts,
+    SubmissionFacts, TenderNoticeFacts, TerminationFacts, WithdrawalFacts,
 };
 use crate::table::ParameterKind::{self, BasisPoints, Count, Days, Fen, Minutes, Words};
 
@@ -138,6 +138,14 @@ subjects! {
     }
     WithdrawalFacts {
         "B1" submission::withdrawal_is_before_deadline;
+    }
+    OutageFacts {
+        "T1" outage::deadline_moves_as_declared
+            ["shortest": Minutes, "grace": Minutes, "long": Minutes, "short_extension": Minutes,
+            "long_extension": Minutes, "opens": Minutes, "closes": Minutes, "most": Count];
+        "T2" outage::deadline_moves_as_declared
+            ["ahead": Minutes, "shortest": Minutes, "grace": Minutes, "extension": Minutes,
+            "opens": Minutes, "closes": Minutes, "most": Count];
     }
     OpeningFacts {
         "O1" opening::opening_starts_at_deadline;

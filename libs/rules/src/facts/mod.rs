@@ -9,6 +9,7 @@ mod intent;
 mod notice;
 mod objection;
 mod opening;
+mod outage;
 mod submission;
 mod termination;
 
@@ -26,5 +27,6 @@ pub use opening::{
     DecryptionFailure, FailureCause, FailureTreatment, HostRole, LotCount, OpeningCloseFacts,
     OpeningFacts,
 };
+pub use outage::{Maintenance, OutageFacts};
 pub use submission::{ExcludedRelation, SubmissionFacts, WithdrawalFacts};
 pub use termination::{TerminationFacts, TerminationReason};

@@ -43,6 +43,10 @@ pub(super) const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../../data/rules/submission.toml"),
     ),
     (
+        "rules/outage.toml",
+        include_str!("../../data/rules/outage.toml"),
+    ),
+    (
         "rules/opening.toml",
         include_str!("../../data/rules/opening.toml"),
     ),

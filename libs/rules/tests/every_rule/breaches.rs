@@ -52,6 +52,7 @@ pub fn all() -> Vec<Case> {
     all.extend(deposits());
     all.extend(bids());
     all.extend(openings());
+    all.extend(outages());
     all
 }
 
@@ -450,5 +451,18 @@ fn openings() -> Vec<Case> {
             lawful::termination() => |f| f.reason = Some(TerminationReason::Other("资金紧张".to_owned()));
         "P35" ENG Refuse "refunds_ordered" ["interest"]
             lawful::termination() => |f| f.refunds_ordered = false;
+    }
+}
+
+fn outages() -> Vec<Case> {
+    cases! {
+        "T1" GP Refuse "new_deadline" ["becomes 2026-03-24 11:30", "not 2026-03-25 09:00"]
+            lawful::outage(false) => |f| f.new_deadline = Some(at("2026-03-25 09:00"));
+        "T1" ENG Refuse "new_deadline" ["becomes 2026-03-24 11:30", "not 2026-03-23 09:00"]
+            lawful::outage(false) => |f| f.new_deadline = None;
+        "T2" GP Refuse "new_deadline" ["becomes 2026-03-23 13:30"]
+            lawful::outage(true) => |f| f.new_deadline = Some(at("2026-03-24 11:30"));
+        "T2" ENG Refuse "new_deadline" ["becomes 2026-03-23 13:30"]
+            lawful::outage(true) => |f| f.new_deadline = None;
     }
 }

@@ -308,6 +308,27 @@ pub fn opening() -> OpeningFacts {
     }
 }
 
+/// An outage over the deadline, or announced maintenance over it.
+pub fn outage(announced: bool) -> OutageFacts {
+    let maintenance = Maintenance {
+        announced_at: at("2026-03-21 18:00"),
+        from: at("2026-03-23 08:00"),
+        until: at("2026-03-23 12:00"),
+    };
+    OutageFacts {
+        from: at("2026-03-23 08:30"),
+        until: at("2026-03-23 11:30"),
+        maintenance: announced.then_some(maintenance),
+        deadline: at("2026-03-23 09:00"),
+        moved_before: 0,
+        new_deadline: Some(at(if announced {
+            "2026-03-23 13:30"
+        } else {
+            "2026-03-24 11:30"
+        })),
+    }
+}
+
 pub fn opening_close() -> OpeningCloseFacts {
     OpeningCloseFacts {
         failures: vec![

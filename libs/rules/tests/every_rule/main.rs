@@ -75,6 +75,8 @@ fn lawful_facts_pass_every_rule() {
         }
         satisfied(&engine, scope, &lawful::submission(), &mut seen);
         satisfied(&engine, scope, &lawful::withdrawal(), &mut seen);
+        satisfied(&engine, scope, &lawful::outage(false), &mut seen);
+        satisfied(&engine, scope, &lawful::outage(true), &mut seen);
         satisfied(&engine, scope, &lawful::opening(), &mut seen);
         satisfied(&engine, scope, &opening_close(), &mut seen);
         satisfied(&engine, scope, &lawful::opening_objection(), &mut seen);

@@ -6,6 +6,8 @@ mod chronicle;
 #[cfg(test)]
 mod holders;
 #[cfg(test)]
+mod outages;
+#[cfg(test)]
 mod play;
 #[cfg(test)]
 mod schemes;

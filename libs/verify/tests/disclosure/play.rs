@@ -7,7 +7,7 @@ use sunbid_certificates::trial::{TrialAuthority, TrialIdentity, TrialSubject};
 use sunbid_contracts::audit::v1::TrustAnchors;
 use sunbid_contracts::bid::v1::{
     Bid, BidSubmitted, BidWithdrawn, BiddingClosed, BiddingEnded, BiddingOpened, DeadlineMoved,
-    EnvelopePart, Receipt,
+    EnvelopePart, IntakeBegan, Outage, OutageRecorded, Receipt,
 };
 use sunbid_contracts::common::v1::{Category, FileDigest, Track};
 use sunbid_contracts::notice::v1::{
@@ -22,7 +22,9 @@ use sunbid_contracts::tender::v1::{
     ProcurementMethod, Review, ReviewKind, ScoringFactor, SheetField, SheetFieldType, Tender,
     Termination, TerminationCause, Timetable,
 };
-use sunbid_domain::bid::{OwnBid, TenderBox, closing as closing_list, fault as judged};
+use sunbid_domain::bid::{
+    OwnBid, TenderBox, closing as closing_list, fault as judged, intake, outage,
+};
 use sunbid_domain::notice::{Board, IntentState, board, facts, follow_up, intent};
 use sunbid_domain::opening::check::{self, Supplier};
 use sunbid_domain::opening::{
@@ -339,6 +341,75 @@ impl Play {
         );
         self.tell(life::change_deadline(&self.dossier, "notices/2", new).unwrap());
         self.in_session(decide::move_to(&self.session, new.micros()), Vec::new());
+    }
+
+    /// The platform goes away around the deadline, from so many seconds of it on, and is back a while
+    /// after; if it does as its rules say, the deadline moves, in every log.
+    fn out(&mut self, from: i64, moves: bool) {
+        let deadline = self.tender_box.deadline();
+        let (from, until) = (deadline.plus_seconds(from), deadline.plus_seconds(1800));
+        let begun = self.archive.logs["bid"].raws[0].at;
+        let mut intake = Chronicle::new("bid", intake::SCOPE);
+        let began = IntakeBegan {
+            silence_seconds: intake::SILENCE_SECONDS,
+        };
+        intake.push(intake::STREAM, Event::of(&began), Vec::new(), begun);
+        let outage = Outage {
+            seq: 1,
+            from_us: from.micros(),
+            until_us: until.micros(),
+            ..Outage::default()
+        };
+        let recorded = OutageRecorded {
+            outage: Some(outage.clone()),
+        };
+        intake.push(intake::STREAM, Event::of(&recorded), Vec::new(), until);
+        let head = intake.head();
+        self.archive.logs.insert("intake", intake);
+        if !moves {
+            return;
+        }
+        self.now = until;
+        let (moved, said) = outage::extension(&self.tender_box, &outage, head, &self.engine)
+            .unwrap()
+            .unwrap();
+        let event = Event::of(&moved);
+        self.tender_box.evolve(&event, self.now).unwrap();
+        let at = self.now;
+        self.log("bid").push("box", event, said, at);
+        let bid_head = self.log("bid").head();
+        self.wait(1);
+        let notice = follow_up::outage(&self.board, &moved, "notices/8", self.now).unwrap();
+        let event = FollowUpPublished {
+            notice: Some(notice),
+            cause: Some(bid_head),
+        };
+        self.publish(Event::of(&event), Vec::new());
+        let new = Instant::from_micros(moved.new_deadline_us);
+        self.tell(life::change_deadline(&self.dossier, "notices/8", new).unwrap());
+        self.in_session(decide::move_to(&self.session, new.micros()), Vec::new());
+    }
+
+    /// A tender that opens, with an outage around its deadline.
+    pub fn with_outage(from: i64, moves: bool) -> Self {
+        let mut play = Self::announced(6);
+        for bidder in 0..3 {
+            play.submit(bidder, "01", &format!("24{bidder}0000"));
+        }
+        // The last of them half a day before the deadline.
+        let last = play.tender_box.deadline().plus_seconds(-DAY / 3);
+        play.now = play.now.max(last);
+        play.submit(3, "01", "2450000");
+        play.out(from, moves);
+        let closed = play.closed();
+        play.opened(&closed);
+        play.archive.after = play.archive.after.plus_seconds(DAY);
+        play
+    }
+
+    /// The same as a platform that does right has it.
+    pub fn after_outage() -> Self {
+        Self::with_outage(-600, true)
     }
 
     pub fn submit(&mut self, bidder: usize, lot: &str, price: &str) {

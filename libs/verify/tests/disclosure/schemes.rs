@@ -21,12 +21,12 @@ use crate::chronicle::{Chronicle, ORIGIN};
 use crate::holders::sign_keys;
 use crate::play::Play;
 
-fn fault(play: &Play) -> Fault {
+pub fn fault(play: &Play) -> Fault {
     verify(&play.archive.publish(), &Expectations::default()).unwrap_err()
 }
 
 /// Place of the n-th event of a type.
-fn nth<M: Message + prost::Name + Default>(log: &Chronicle, n: usize) -> usize {
+pub fn nth<M: Message + prost::Name + Default>(log: &Chronicle, n: usize) -> usize {
     let all = log
         .raws
         .iter()
@@ -35,7 +35,7 @@ fn nth<M: Message + prost::Name + Default>(log: &Chronicle, n: usize) -> usize {
     all.map(|(place, _)| place).nth(n).unwrap()
 }
 
-fn change<M: Message + prost::Name + Default>(
+pub fn change<M: Message + prost::Name + Default>(
     log: &mut Chronicle,
     n: usize,
     how: impl FnOnce(&mut M),

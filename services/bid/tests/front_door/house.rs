@@ -1,6 +1,7 @@
 //! The service under test with a notice log that it follows.
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -35,7 +36,7 @@ use sunbid_service::{
     token::{self, Claims},
 };
 use sunbid_terms::{Clock, CreditCode, Instant};
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -87,6 +88,7 @@ pub struct House {
     pub setting: Setting,
     notices: Journal,
     keys: Keys,
+    address: SocketAddr,
     channel: Channel,
     shutdown: CancellationToken,
     _folder: tempfile::TempDir,
@@ -111,7 +113,7 @@ impl House {
             TrialAuthority::new("试验根证书", from, from.plus_seconds(3650 * 86_400)).unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(start_of_time().micros())));
         let keys = Keys::open(&folder.path().join("keys")).unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
         let shutdown = CancellationToken::new();
@@ -128,37 +130,9 @@ impl House {
             sandbox: true,
             shutdown: shutdown.clone(),
         };
-        let started = sunbid_bid::start_with(setting.clone(), free_space_floor)
-            .await
-            .unwrap();
         let db = Db::sqlite(&folder.path().join("notice.db")).await.unwrap();
         let notices = Journal::open(db, clock.clone()).await.unwrap();
-        let mut routes = RoutesBuilder::default();
-        (started.install)(&mut routes);
-        let logs = Logs::new([
-            ("notice", notices.clone()),
-            ("bid", started.journal.clone()),
-        ]);
-        routes.add_service(LogServiceServer::new(logs));
-        let guard = Guard {
-            keyring: Keyring {
-                people: vec![keys.public("token").unwrap()],
-                services: keys.service_keys(&["bid", "tender", "opening"]).unwrap(),
-            },
-            table: AccessTable::built_in().unwrap(),
-            revocations: Revocations::default(),
-            clock: clock.clone(),
-            origin: ORIGIN.to_owned(),
-        };
-        let stop = shutdown.clone();
-        tokio::spawn(
-            Server::builder()
-                .layer(AuthenticationLayer::new(guard))
-                .add_routes(routes.routes())
-                .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
-                    stop.cancelled().await;
-                }),
-        );
+        let started = serve(&setting, free_space_floor, &notices, listener).await;
         let secret = SecretScalar::random(&mut OsRng).unwrap();
         let key = SealingKey::new([7; 32], secret.public());
         let tender = tender(&key);
@@ -173,12 +147,38 @@ impl House {
             setting,
             notices,
             keys,
+            address,
             channel: endpoint.connect_lazy(),
             shutdown,
             _folder: folder,
         };
         house.announce(&house.tender).await;
         house
+    }
+
+    /// Stops the service; the world goes on.
+    pub async fn stop(&mut self) {
+        self.shutdown.cancel();
+        self.tasks.abort_all();
+        while self.tasks.join_next().await.is_some() {}
+        self.journal.stop().await;
+    }
+
+    /// Starts the service again on what it left.
+    pub async fn start(&mut self) {
+        self.shutdown = CancellationToken::new();
+        self.setting.shutdown = self.shutdown.clone();
+        let mut listener = TcpListener::bind(self.address).await;
+        while listener.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            listener = TcpListener::bind(self.address).await;
+        }
+        let started = serve(&self.setting, 0, &self.notices, listener.unwrap()).await;
+        self.journal = started.journal;
+        self.tasks = started.tasks;
+        self.channel = Endpoint::from_shared(format!("http://{}", self.address))
+            .unwrap()
+            .connect_lazy();
     }
 
     /// Publishes the tender's notice and waits until bids are taken.
@@ -300,6 +300,55 @@ impl House {
             .filter_map(|e| e.read().unwrap())
             .collect()
     }
+}
+
+/// Starts the service and serves it, with the notice log that it follows.
+async fn serve(
+    setting: &Setting,
+    free_space_floor: u64,
+    notices: &Journal,
+    listener: TcpListener,
+) -> Serving {
+    let started = sunbid_bid::start_with(setting.clone(), free_space_floor)
+        .await
+        .unwrap();
+    let mut routes = RoutesBuilder::default();
+    (started.install)(&mut routes);
+    let logs = Logs::new([
+        ("notice", notices.clone()),
+        ("bid", started.journal.clone()),
+    ]);
+    routes.add_service(LogServiceServer::new(logs));
+    let keys = &setting.keys;
+    let guard = Guard {
+        keyring: Keyring {
+            people: vec![keys.public("token").unwrap()],
+            services: keys.service_keys(&["bid", "tender", "opening"]).unwrap(),
+        },
+        table: AccessTable::built_in().unwrap(),
+        revocations: Revocations::default(),
+        clock: setting.clock.clone(),
+        origin: ORIGIN.to_owned(),
+    };
+    let stop = setting.shutdown.clone();
+    tokio::spawn(
+        Server::builder()
+            .layer(AuthenticationLayer::new(guard))
+            .add_routes(routes.routes())
+            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+                stop.cancelled().await;
+            }),
+    );
+    Serving {
+        journal: started.journal,
+        tasks: started.tasks,
+    }
+}
+
+/// What a house keeps of the service that runs.
+struct Serving {
+    journal: Journal,
+    tasks: JoinSet<()>,
 }
 
 fn tender(key: &SealingKey) -> Tender {

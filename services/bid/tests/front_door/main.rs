@@ -6,6 +6,7 @@ mod bounds;
 mod closing;
 mod house;
 mod orders;
+mod outages;
 mod rush;
 mod submission;
 mod supplier;

@@ -173,7 +173,7 @@ async fn sizes_are_bounded() {
 }
 
 #[tokio::test]
-async fn a_full_disk_stops_uploads_and_nothing_else() {
+async fn a_full_disk_stops_uploads_and_every_bid_alike() {
     let house = House::with_floor(u64::MAX).await;
     let [a, ..] = house.suppliers();
     let plan = large(&a, &house);
@@ -191,7 +191,9 @@ async fn a_full_disk_stops_uploads_and_nothing_else() {
         progress(&house, &a, &header).await,
         GetUploadResponse::default()
     );
-    a.bid(&house, 1).await.unwrap();
+    // A small bid is no better off: where some cannot bid nobody can, and the deadline waits.
+    let status = a.bid(&house, 1).await.unwrap_err();
+    assert_eq!(reason(&status), "STORAGE_FULL", "{status:?}");
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
-//! The audit: a tender's trail, the public log's checkpoint, and how everything stands.
+//! The audit: a tender's trail, the public log's checkpoint, outages, and how everything stands.
 
 use clap::Subcommand;
-use sunbid_contracts::audit::v1::{
-    GetCheckpointRequest, GetStatusRequest, ListTrailRequest, TrailEntry, WatchTrailRequest,
+use sunbid_contracts::{
+    audit::v1::{
+        GetCheckpointRequest, GetStatusRequest, ListTrailRequest, TrailEntry, WatchTrailRequest,
+    },
+    bid::v1::{AnnounceMaintenanceRequest, IntakeEntry, ListOutagesRequest},
 };
 
-use super::tender_name;
-use crate::{context::Context, output};
+use super::{moment, tender_name};
+use crate::{connection::request_id, context::Context, output};
 
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
@@ -25,6 +28,19 @@ pub enum AuditCommand {
     },
     /// The public log's latest checkpoint with its cosignatures.
     Checkpoint,
+    /// When bids could not be taken, as the platform measured it, and announced maintenance, newest
+    /// first. Deadlines that an outage fell on move by rules T1 and T2 (`rules list`).
+    Outages,
+    /// Announces maintenance; a day ahead it is judged by rule T2 (trading centre).
+    Maintenance {
+        /// "2027-03-02 01:00", China time.
+        #[arg(long, value_parser = moment)]
+        from: i64,
+        #[arg(long, value_parser = moment)]
+        until: i64,
+        #[arg(long)]
+        reason: String,
+    },
     /// How the audit of every service's logs stands (supervisor, trading centre).
     Status,
 }
@@ -92,6 +108,43 @@ pub async fn run(context: &Context, command: AuditCommand) -> anyhow::Result<()>
                 .into_inner();
             output.message(&answer, |answer| answer.note.clone())
         }
+        AuditCommand::Outages => {
+            let mut bids = context.reader().await?.bid();
+            let (mut all, mut page_token) = (Vec::new(), String::new());
+            loop {
+                let request = ListOutagesRequest {
+                    page_size: 200,
+                    page_token,
+                };
+                let page = bids.list_outages(request).await?.into_inner();
+                all.extend(page.entries);
+                page_token = page.next_page_token;
+                if page_token.is_empty() {
+                    break;
+                }
+            }
+            let header = ["记录", "类别", "自", "至", "说明"];
+            let none = output.say("没有停机记录。", "No outages.");
+            output.list(&all, &header, none, |entry| outage_row(entry, context))
+        }
+        AuditCommand::Maintenance {
+            from,
+            until,
+            reason,
+        } => {
+            let mut bids = context.caller().await?.bid();
+            let request = AnnounceMaintenanceRequest {
+                request_id: request_id(),
+                from_us: from,
+                until_us: until,
+                reason,
+            };
+            let answer = bids.announce_maintenance(request).await?.into_inner();
+            output.message(&answer.maintenance.unwrap_or_default(), |announced| {
+                let (from, until) = (announced.from_us, announced.until_us);
+                format!("{} – {}", output::time(from), output::time(until))
+            })
+        }
         AuditCommand::Status => {
             let mut audit = context.caller().await?.audit();
             let answer = audit.get_status(GetStatusRequest {}).await?.into_inner();
@@ -132,4 +185,34 @@ fn line(entry: &TrailEntry, context: &Context) -> String {
         context.output.say(&entry.summary_zh, &entry.summary_en),
         entry.actor,
     )
+}
+
+fn outage_row(entry: &IntakeEntry, context: &Context) -> Vec<String> {
+    let say = |zh: &str, en: &str| context.output.say(zh, en).to_owned();
+    if let Some(announced) = &entry.maintenance {
+        return vec![
+            announced.seq.to_string(),
+            say("维护预告", "maintenance announced"),
+            output::time(announced.from_us),
+            output::time(announced.until_us),
+            announced.reason.clone(),
+        ];
+    }
+    let outage = entry.outage.clone().unwrap_or_default();
+    let kind = match outage.maintenance {
+        None => say("停机", "outage"),
+        Some(_) => say("停机（维护）", "outage (maintenance)"),
+    };
+    let why = if outage.failing.is_empty() {
+        say("进程未运行", "the process did not run")
+    } else {
+        outage.failing
+    };
+    vec![
+        outage.seq.to_string(),
+        kind,
+        output::time(outage.from_us),
+        output::time(outage.until_us),
+        why,
+    ]
 }

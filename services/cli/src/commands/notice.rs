@@ -176,6 +176,7 @@ fn kind(notice: &Notice) -> &'static str {
         NoticeKind::Termination => "终止",
         NoticeKind::Suspension => "暂停",
         NoticeKind::Resumption => "恢复",
+        NoticeKind::Outage => "停机顺延",
         NoticeKind::Unspecified => "",
     }
 }

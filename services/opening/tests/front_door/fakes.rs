@@ -117,5 +117,7 @@ impl BidService for Payloads {
         hold_bidding(bid::HoldBiddingRequest) -> bid::HoldBiddingResponse;
         end_bidding(bid::EndBiddingRequest) -> bid::EndBiddingResponse;
         list_closed_bids(bid::ListClosedBidsRequest) -> bid::ListClosedBidsResponse;
+        announce_maintenance(bid::AnnounceMaintenanceRequest) -> bid::AnnounceMaintenanceResponse;
+        list_outages(bid::ListOutagesRequest) -> bid::ListOutagesResponse;
     }
 }

@@ -2,8 +2,11 @@
 
 use super::*;
 use sunbid_contracts::{
-    bid::v1::{BiddingClosed, BiddingHeld, BiddingOpened, BiddingReleased},
-    common::v1::Record as Body,
+    bid::v1::{
+        BiddingClosed, BiddingHeld, BiddingOpened, BiddingReleased, DeadlineMovedByOutage,
+        IntakeBegan, Outage, OutageRecorded,
+    },
+    common::v1::{LogHead, Record as Body, Track},
     journal::v1::LogEntry,
     tender::v1::{PartClass, PartRequirement, Tender, Timetable},
 };
@@ -16,16 +19,19 @@ use sunbid_proofs::{
 use sunbid_terms::Instant;
 
 const TENDER: &str = "tenders/t";
+/// 2026-03-23, a Monday, 08:00 in China, which all times count from, seconds.
+const MORNING: i64 = 1_774_224_000;
 /// Seconds.
 const DEADLINE: i64 = 100;
 
 fn us(seconds: i64) -> i64 {
-    Instant::from_seconds(seconds).micros()
+    Instant::from_seconds(MORNING + seconds).micros()
 }
 
 fn tender() -> Tender {
     Tender {
         name: TENDER.into(),
+        track: Track::Engineering as i32,
         key_id: vec![1; 32],
         parts: vec![PartRequirement {
             class: PartClass::OpeningSheet as i32,
@@ -41,6 +47,10 @@ fn tender() -> Tender {
 }
 
 fn records(service: &str, events: &[(i64, Event)]) -> Vec<LogEntry> {
+    records_of(LogId::of(service, TENDER), events)
+}
+
+fn records_of(log: LogId, events: &[(i64, Event)]) -> Vec<LogEntry> {
     let entry = |(seq, (at, event)): (u64, &(i64, Event))| {
         let body = Body {
             r#type: event.name.clone(),
@@ -49,7 +59,7 @@ fn records(service: &str, events: &[(i64, Event)]) -> Vec<LogEntry> {
         };
         let salted = [vec![9; 32], body.encode_to_vec()].concat();
         let header = RecordHeader {
-            log: LogId::of(service, TENDER),
+            log,
             seq,
             stream: StreamId::of("box"),
             version: seq + 1,
@@ -129,20 +139,23 @@ fn notices(deadlines: &[i64]) -> Vec<LogEntry> {
     records("notice", &events)
 }
 
-/// A public log: for each epoch its time in seconds and what it saw of bids and notices.
+/// A public log: for each epoch its time in seconds and what it saw of bids and notices; in every one
+/// the same intake log, where there is one.
 struct World {
     epochs: Vec<(i64, Vec<Hash>, Vec<Hash>)>,
+    intake: Vec<Hash>,
 }
 
 impl World {
     fn heads(&self, epoch: usize) -> Vec<(LogId, u64, Hash)> {
         let (_, bids, notices) = &self.epochs[epoch];
+        let intake = (!self.intake.is_empty()).then_some((intake_log(), &self.intake));
         [("bid", bids), ("notice", notices)]
-            .map(|(service, leaves)| {
-                let log = LogId::of(service, TENDER);
-                (log, leaves.len() as u64, root_of(leaves))
-            })
-            .to_vec()
+            .map(|(service, leaves)| (LogId::of(service, TENDER), leaves))
+            .into_iter()
+            .chain(intake)
+            .map(|(log, leaves)| (log, leaves.len() as u64, root_of(leaves)))
+            .collect()
     }
 
     fn blinded(&self, epoch: usize) -> Vec<Hash> {
@@ -182,7 +195,7 @@ impl World {
             root,
             blind: [7; 32],
             index: index as u64,
-            leaves: 2,
+            leaves: self.heads(epoch).len() as u64,
             path: inclusion_proof(&self.blinded(epoch), index as u64).unwrap(),
             epoch: self.leaf(epoch),
             inclusion: inclusion_proof(&self.all(), epoch as u64).unwrap(),
@@ -196,6 +209,8 @@ impl World {
             closed: Some(self.proof(after, 0)),
             published: Some(self.proof(after, 1)),
             notices,
+            intake: None,
+            outages: Vec::new(),
         }
     }
 }
@@ -220,6 +235,7 @@ fn honest() -> World {
             (50, bids[..3].to_vec(), notices.clone()),
             (DEADLINE, bids, notices),
         ],
+        intake: Vec::new(),
     }
 }
 
@@ -230,6 +246,7 @@ fn what_the_public_log_shows_is_signed_for() {
     judge(&world, &shown, &whole()).unwrap();
     let other = World {
         epochs: world.epochs[1..].to_vec(),
+        intake: Vec::new(),
     };
     assert!(
         judge(&other, &shown, &whole()).is_err(),
@@ -300,4 +317,106 @@ fn notices_come_from_the_public_log_too() {
     let mut shown = world.shown(1, 2, kept_back);
     shown.published = Some(world.proof(1, 1));
     assert!(judge(&world, &shown, &whole()).is_err());
+}
+
+fn intake_log() -> LogId {
+    LogId::of("bid", intake::SCOPE)
+}
+
+/// From before the deadline until a while after it, as long as is said.
+fn outage(until: i64) -> Outage {
+    Outage {
+        seq: 1,
+        from_us: us(40),
+        until_us: us(until),
+        ..Outage::default()
+    }
+}
+
+fn intake_records(until: i64) -> Vec<LogEntry> {
+    let recorded = OutageRecorded {
+        outage: Some(outage(until)),
+    };
+    let began = Event::of(&IntakeBegan::default());
+    records_of(intake_log(), &[(0, began), (until, Event::of(&recorded))])
+}
+
+/// Two hours after the recovery, to the minute: 10:04.
+const MOVED: i64 = 7440;
+
+/// A tender whose deadline an outage moved, its bids and notices.
+fn moved() -> (World, Vec<LogEntry>, Vec<LogEntry>) {
+    let moved = DeadlineMovedByOutage {
+        old_deadline_us: us(DEADLINE),
+        new_deadline_us: us(MOVED),
+        outage: Some(outage(200)),
+        intake_head: Some(LogHead::default()),
+    };
+    let closed = BiddingClosed {
+        deadline_us: us(MOVED),
+        ..BiddingClosed::default()
+    };
+    let bids = [
+        opened(),
+        (201, Event::of(&moved)),
+        (MOVED, Event::of(&closed)),
+    ];
+    let bids = records("bid", &bids);
+    let told = notices(&[DEADLINE, MOVED]);
+    let world = World {
+        epochs: vec![
+            (0, Vec::new(), Vec::new()),
+            (300, leaves(&bids[..2]), leaves(&told)),
+            (MOVED, leaves(&bids), leaves(&told)),
+        ],
+        intake: leaves(&intake_records(200)),
+    };
+    (world, bids, told)
+}
+
+#[test]
+fn a_deadline_that_an_outage_moved_is_moved_again_by_the_rules() {
+    let (world, bids, told) = moved();
+    let mut shown = world.shown(1, 2, told.clone());
+    let refused = judge(&world, &shown, &bids).unwrap_err();
+    assert!(
+        matches!(refused, TrusteeFault::NotAsShown(_)),
+        "the outage is not shown: {refused}"
+    );
+    shown.intake = Some(world.proof(2, 2));
+    shown.outages = intake_records(200);
+    judge(&world, &shown, &bids).unwrap();
+    // Another outage than everybody is shown, or as it was shown at another time.
+    let mut other = shown.clone();
+    other.outages = intake_records(260);
+    assert!(judge(&world, &other, &bids).is_err());
+    let mut older = shown.clone();
+    older.intake = Some(world.proof(1, 2));
+    assert!(judge(&world, &older, &bids).is_err());
+    // The public log holds a longer one, which leads to another deadline.
+    let mut longer = moved().0;
+    longer.intake = leaves(&intake_records(260));
+    let mut told_longer = longer.shown(1, 2, told);
+    told_longer.intake = Some(longer.proof(2, 2));
+    told_longer.outages = intake_records(260);
+    let refused = judge(&longer, &told_longer, &bids).unwrap_err();
+    assert!(
+        matches!(refused, TrusteeFault::NotAsPublished(_)),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_deadline_in_an_outage_is_not_closed_for() {
+    let mut world = honest();
+    let mut shown = world.shown(1, 2, notices(&[DEADLINE]));
+    judge(&world, &shown, &whole()).unwrap();
+    world.intake = leaves(&intake_records(200));
+    shown.published = Some(world.proof(2, 1));
+    shown.closed = Some(world.proof(2, 0));
+    shown.before = Some(world.proof(1, 0));
+    shown.intake = Some(world.proof(2, 2));
+    shown.outages = intake_records(200);
+    let refused = judge(&world, &shown, &whole()).unwrap_err();
+    assert!(refused.to_string().contains("outage 1"), "{refused}");
 }
