@@ -89,6 +89,7 @@ impl Exporter {
         tracing_opentelemetry::layer()
             .with_tracer(self.provider.tracer("sunbid"))
             .with_location(false)
+            .with_target(false)
             .with_threads(false)
             .with_tracked_inactivity(false)
             .with_filter(filter_fn(|metadata| {
