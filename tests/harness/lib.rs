@@ -2,6 +2,8 @@
 //! same doors as everybody uses. Holds no shortcuts into any service.
 
 pub mod anyrpc;
+pub mod collector;
+pub mod scraped;
 pub mod storm;
 pub mod surfaces;
 
@@ -70,6 +72,13 @@ impl World {
     /// The platform's own folder.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("platform")
+    }
+
+    /// The name of a tender with one lot whose notice can go out.
+    pub async fn ready(&self) -> anyhow::Result<String> {
+        let mut draft = acts::draft()?;
+        draft.lots.truncate(1);
+        acts::ready(&self.stage, &self.narrator, draft).await
     }
 
     /// A tender that takes bids: one lot, a deposit if `deposit_fen` is not 0.

@@ -12,6 +12,7 @@ use sunbid_cli::{commands::organization::Kind, connection::Connection};
 use sunbid_contracts::opening::v1::CheckInRequest;
 use sunbid_tests::{
     World,
+    scraped::{free_address, samples, scrape},
     surfaces::{Seen, seen_by},
 };
 
@@ -29,13 +30,83 @@ fn supplier(number: usize) -> Part {
     }
 }
 
+/// Samples that follow from the time that passed, and from holders' daemons that come again and again. Their
+/// names and labels are compared, not their values.
+const OF_TIME: [&str; 10] = [
+    "sunbid_up_seconds",
+    "sunbid_looked_seconds_ago",
+    "sunbid_epoch_age_seconds",
+    "sunbid_witness_silence_seconds",
+    "sunbid_holder_silence_seconds",
+    "sunbid_clock_offset_seconds",
+    "sunbid_database_seconds",
+    "sunbid_commit_seconds",
+    "sunbid_call_seconds",
+    "sunbid_calls_total{method=\"sunbid.audit.v1.AuditService/",
+];
+
+/// What metrics gained between two readings.
+fn gained(before: &str, after: &str) -> String {
+    let before = samples(before);
+    let mut shown = String::new();
+    for (sample, value) in samples(after) {
+        let counts =
+            sample.contains("_total{") || sample.contains("_count{") || sample.contains("_sum{");
+        let was = before.get(&sample).copied().unwrap_or(0.0);
+        // Buckets follow from counts and times; the counts are compared.
+        if sample.contains("_bucket{") {
+            continue;
+        }
+        if OF_TIME.iter().any(|name| sample.starts_with(name)) {
+            shown.push_str(&format!("{sample}\n"));
+        } else {
+            let value = if counts { value - was } else { value };
+            shown.push_str(&format!("{sample} {value}\n"));
+        }
+    }
+    shown
+}
+
+/// Log lines without when they were written.
+fn lines_of(log: &str) -> String {
+    let mut lines = Vec::new();
+    for line in log.lines() {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line.as_object_mut().unwrap().remove("timestamp");
+        lines.push(line.to_string());
+    }
+    lines.sort();
+    lines.join("\n")
+}
+
 async fn run(bidders: usize) -> Seen {
     let world = World::raise().await.unwrap();
+    let metrics = free_address().await.unwrap();
+    // A collector that is away is nobody's fault.
+    let away = format!("http://{}", free_address().await.unwrap());
+    assert!(world.stage.stop("platform").await.unwrap());
+    let settings = [
+        "--json",
+        "--telemetry-metrics",
+        &metrics,
+        "--telemetry-endpoint",
+        &away,
+        "--telemetry-sample-percent",
+        "100",
+    ];
+    world.stage.start_platform_with(&settings).await.unwrap();
     let parts: Vec<Part> = (0..ENROLLED).map(supplier).collect();
     for part in &parts {
         world.stage.enrol_supplier(part).await.unwrap();
     }
     let tender = world.announced(5_000_000).await.unwrap();
+    let log = world.stage.logs().join("platform.log");
+    // Once everything has been looked at.
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    let (metrics_before, log_before) = (
+        scrape(&metrics).await.unwrap(),
+        std::fs::read_to_string(&log).unwrap(),
+    );
     for part in &parts[..bidders] {
         pay_deposit(&world.stage, part, &tender.name, "01")
             .await
@@ -61,6 +132,14 @@ async fn run(bidders: usize) -> Seen {
     // A few epochs of the public log, busy in one run and idle in the other.
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     let mut seen = Seen::new();
+    let now = scrape(&metrics).await.unwrap();
+    seen.push((
+        "operator: metrics".to_owned(),
+        gained(&metrics_before, &now),
+    ));
+    let log = std::fs::read_to_string(&log).unwrap();
+    let log = log.strip_prefix(&log_before).unwrap();
+    seen.push(("operator: log".to_owned(), lines_of(log)));
     let anyone = Connection::anonymous(world.stage.endpoint(), true)
         .await
         .unwrap();
@@ -88,6 +167,13 @@ async fn three_and_thirty_bidders_look_the_same() {
             .zip(many.lines())
             .find(|(few, many)| few != many);
         assert!(few == many, "{surface}: {differ:?}");
+    }
+    let metrics = few
+        .iter()
+        .find(|(surface, _)| surface == "operator: metrics")
+        .unwrap();
+    for shown in ["sunbid_strain{service=\"bid\"", "sunbid_calls_total"] {
+        assert!(metrics.1.contains(shown), "{}", metrics.1);
     }
     // The comparison sees what is there: the purchaser's view is not empty.
     let tender = few

@@ -95,6 +95,11 @@ pub(crate) fn read(
     })
 }
 
+/// When a certificate says that it ends; whether any of it can be believed is not looked at.
+pub fn not_after(certificate: &[u8]) -> Result<Instant, CertificateFault> {
+    parse(certificate).map(|parsed| validity(&parsed).1)
+}
+
 pub(crate) fn validity(parsed: &X509Certificate<'_>) -> (Instant, Instant) {
     let validity = parsed.validity();
     (

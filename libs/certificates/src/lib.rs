@@ -18,7 +18,7 @@ pub mod trial;
 
 pub use chain::verify_chain;
 pub use fault::{CertificateFault, RootsError};
-pub use holder::{Holder, PublicKeyAlgorithm, fingerprint};
+pub use holder::{Holder, PublicKeyAlgorithm, fingerprint, not_after};
 pub use holder_keys::{HolderKeys, HolderKeysFault};
 pub use roots::Roots;
 pub use signature::{SignatureFault, verify_signature};

@@ -33,6 +33,8 @@ const READERS: u32 = 4;
 const STATEMENTS: usize = 256;
 /// How long a statement waits for another process's lock on the same SQLite file.
 const BUSY: Duration = Duration::from_secs(5);
+/// Asked of PostgreSQL alone.
+const SERVER_TIME: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
 /// How long a caller waits for a free connection.
 const ACQUIRE: Duration = Duration::from_secs(15);
 
@@ -182,6 +184,16 @@ impl Db {
             }
         }
         Ok(())
+    }
+
+    /// The time of the database's server, microseconds since 1970 UTC; nothing where it has none of its own.
+    /// For telling how far clocks are apart, and for nothing else: no decision rests on it.
+    pub async fn server_time_us(&self) -> Result<Option<i64>, ReadError> {
+        if !self.is_shared() {
+            return Ok(None);
+        }
+        let rows = self.rows(SERVER_TIME, &[]).await?;
+        rows.first().map(|row| row.int(0)).transpose()
     }
 
     /// Closes all connections, waiting for what runs.

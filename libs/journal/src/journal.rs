@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::command::{Behind, Command, Committed, Entry, EntryRef, Head, StreamState};
 use crate::db::{Db, Migration, Val};
 use crate::error::{CommitError, OpenError, ReadError};
+use crate::observed::{Batch, Traced, Watcher};
 use crate::rows::{self, blob, int};
 use crate::writer::{Job, Writer, check_scope};
 
@@ -68,6 +69,7 @@ struct Shared {
     /// Where other processes write too.
     hints: Mutex<Option<JoinHandle<()>>>,
     changes: watch::Receiver<u64>,
+    watcher: Watcher,
 }
 
 impl Journal {
@@ -92,8 +94,10 @@ impl Journal {
         let hints = db
             .is_shared()
             .then(|| tokio::spawn(hint_anyway(changed.clone())));
+        let watcher = Watcher::default();
         let writer = Writer {
             db: db.clone(),
+            watcher: watcher.clone(),
             clock,
             random: SystemRandom::new(),
             settings,
@@ -105,6 +109,7 @@ impl Journal {
             writer: Mutex::new(Some(tokio::spawn(writer.run(jobs)))),
             hints: Mutex::new(hints),
             changes,
+            watcher,
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -122,7 +127,11 @@ impl Journal {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let (answer, answered) = oneshot::channel();
-        let job = Job { command, answer };
+        let job = Job {
+            command,
+            answer,
+            traced: Traced::begin(),
+        };
         queue
             .ok_or(CommitError::Stopped)?
             .send(job)
@@ -268,6 +277,11 @@ impl Journal {
     pub async fn erase_body(&self, log: LogId, seq: u64) -> Result<bool, ReadError> {
         let values = [blob(log.as_bytes()), int(seq)];
         Ok(self.db().exec(rows::ERASE_BODY, &values).await? > 0)
+    }
+
+    /// Has `watcher` told of every batch, after its answers. The first one stays.
+    pub fn watch_batches(&self, watcher: impl Fn(Batch) + Send + Sync + 'static) {
+        let _ = self.shared.watcher.set(Box::new(watcher));
     }
 
     pub fn db(&self) -> &Db {

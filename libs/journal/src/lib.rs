@@ -11,6 +11,7 @@ mod db;
 mod error;
 mod journal;
 mod lease;
+mod observed;
 mod public_log;
 mod rows;
 #[cfg(feature = "trial")]
@@ -27,5 +28,6 @@ pub use db::{AddressFault, Db, Migration, Postgres, Row, Tx, Val};
 pub use error::{CommitError, OpenError, ReadError};
 pub use journal::{Journal, Settings};
 pub use lease::{Fence, Lease};
+pub use observed::Batch;
 pub use public_log::{Disclosure, LogHead, PublicLog, PublicLogError, Witnessed};
 pub use sunbid_proofs::{CommandId, Hash, LogId, StreamId};

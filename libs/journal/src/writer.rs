@@ -19,6 +19,7 @@ use crate::command::{Command, Committed};
 use crate::db::{Db, Tx};
 use crate::error::{CommitError, ReadError};
 use crate::journal::Settings;
+use crate::observed::{Batch, Traced, Watcher};
 pub(crate) use checks::check_scope;
 use group::Group;
 
@@ -30,6 +31,8 @@ pub(crate) type Answer = oneshot::Sender<Result<Committed, CommitError>>;
 pub(crate) struct Job {
     pub command: Command,
     pub answer: Answer,
+    /// Where its caller stands in a trace, if it is traced.
+    pub traced: Option<Traced>,
 }
 
 /// How often a batch is begun again when another process was in its way. Nothing is decided yet
@@ -46,6 +49,7 @@ pub(crate) struct Writer {
     pub random: SystemRandom,
     pub settings: Settings,
     pub changes: watch::Sender<u64>,
+    pub watcher: Watcher,
 }
 
 /// Why a batch was not committed.
@@ -78,7 +82,19 @@ impl Writer {
                 }
             }
             last = jobs.len();
+            let began = std::time::Instant::now();
+            let traced = jobs.iter_mut().filter_map(|job| job.traced.take());
+            let spans: Vec<_> = traced.map(Traced::taken).collect();
             self.commit(std::mem::take(&mut jobs)).await;
+            drop(spans);
+            if let Some(watcher) = self.watcher.get() {
+                watcher(Batch {
+                    commands: last,
+                    took: began.elapsed(),
+                    waiting: queue.len(),
+                    most_waiting: self.settings.queue,
+                });
+            }
         }
     }
 

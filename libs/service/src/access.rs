@@ -22,6 +22,22 @@ pub enum Access {
     Roles(Vec<Role>),
 }
 
+/// Who never bids in that role.
+const OFFICES: [Role; 5] = [
+    Role::Administrator,
+    Role::Supervisor,
+    Role::Purchaser,
+    Role::Reviewer,
+    Role::Trustee,
+];
+
+/// Holders' calls whose number or length tells how many bids there are, before the record does.
+const FOLLOW_FROM_BIDS: [&str; 3] = [
+    "/sunbid.opening.v1.OpeningService/ReadClosing",
+    "/sunbid.opening.v1.OpeningService/SignClosing",
+    "/sunbid.opening.v1.OpeningService/PostShares",
+];
+
 /// What the caller's organisation has to do with the record, besides its role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
@@ -148,6 +164,15 @@ impl AccessTable {
         }
     }
 
+    /// Whether offices and holders alone may call it, and nothing about it follows from who bids. Only such
+    /// calls may be counted or traced; whatever is not known to be so is not.
+    pub fn is_open(&self, path: &str) -> bool {
+        let Some(Access::Roles(roles)) = self.rows.get(path).map(|row| &row.access) else {
+            return false;
+        };
+        roles.iter().all(|role| OFFICES.contains(role)) && !FOLLOW_FROM_BIDS.contains(&path)
+    }
+
     /// Paths of all rows.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.rows.keys().map(String::as_str)
@@ -209,6 +234,30 @@ mod tests {
             .map(str::to_owned)
             .collect();
         assert_eq!(rows, rpcs);
+    }
+
+    #[test]
+    fn what_suppliers_and_the_public_call_is_not_open() {
+        let table = AccessTable::built_in().unwrap();
+        let open = |rpc: &str| table.is_open(&format!("/sunbid.{rpc}"));
+        for sealed in [
+            "bid.v1.BidService/SubmitBid",
+            "bid.v1.BidService/HoldBidding",
+            "deposit.v1.DepositService/CheckDeposit",
+            "notice.v1.NoticeService/AskQuestion",
+            "registry.v1.RegistryService/SignIn",
+            "tender.v1.TenderService/DownloadDocument",
+            "opening.v1.OpeningService/PostShares",
+            "journal.v1.LogService/ReadLog",
+            "no.v1.Such/Thing",
+        ] {
+            assert!(!open(sealed), "{sealed}");
+        }
+        assert!(open("tender.v1.TenderService/CreateTender"));
+        assert!(open("opening.v1.OpeningService/WatchOpenings"));
+        for path in FOLLOW_FROM_BIDS {
+            assert!(table.row(path).is_some(), "{path}");
+        }
     }
 
     #[test]

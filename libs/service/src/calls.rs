@@ -14,7 +14,11 @@ use http_body::{Frame, SizeHint};
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
-use crate::{Caller, Language, Problem, connections::Admission, limits::Limits, stall};
+use sunbid_telemetry::{metrics, strain::Step};
+
+use crate::{
+    Caller, Language, Problem, connections::Admission, limits::Limits, observing::EDGE, stall,
+};
 
 /// RPCs whose caller sends a stream: a large file on a slow line takes as long as it takes.
 const TRANSFERS: [&str; 2] = [
@@ -95,6 +99,10 @@ impl Whose {
     }
 }
 
+fn count_of(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
 impl LimitLayer {
     pub fn new(limits: Limits) -> Self {
         Self::with(limits, true)
@@ -163,6 +171,10 @@ impl Calls {
         let most = who.most(&self.limits);
         let mut open = self.lock();
         let count = open.entry(who.clone()).or_default();
+        if !matches!(who, Whose::Organization(_)) {
+            let step = Step::of(count_of(*count), count_of(most));
+            metrics().strains().note(EDGE, "calls", step);
+        }
         if *count >= most {
             return Err(Problem::TooMuch {
                 reason: "CALLS_TOO_MANY",

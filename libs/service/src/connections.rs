@@ -14,12 +14,15 @@ use std::{
 };
 
 use futures_util::{Stream, stream};
+use sunbid_telemetry::{metrics, strain::Step};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     time::{Sleep, sleep},
 };
 use tonic::transport::server::Connected;
+
+use crate::observing::EDGE;
 
 /// Connections beyond the most that are told so instead of being dropped.
 const TOLD: usize = 64;
@@ -58,6 +61,9 @@ struct Slot {
 impl Slot {
     fn take(open: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
         let before = open.fetch_add(1, Ordering::Relaxed);
+        metrics()
+            .strains()
+            .note(EDGE, "connections", Step::of(before, most));
         let slot = Self {
             open: open.clone(),
             admitted: before < most,

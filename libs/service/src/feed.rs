@@ -73,6 +73,15 @@ where
         seen.boxed()
     }
 
+    /// What is watched now.
+    pub fn watched(&self) -> Vec<String> {
+        let running = lock(&self.running);
+        let watched = running
+            .iter()
+            .filter(|(_, sender)| sender.receiver_count() > 0);
+        watched.map(|(key, _)| key.clone()).collect()
+    }
+
     fn subscribe<L>(&self, key: &str, start: impl FnOnce() -> L) -> watch::Receiver<Told<T>>
     where
         L: Look<Seen = T>,

@@ -1,6 +1,8 @@
 //! Commands of several steps that a caller cannot stop half-way: a connection that breaks, or is
 //! broken off on purpose between two steps, ends the waiting and not the work.
 
+use tracing::Instrument;
+
 use crate::Problem;
 
 /// Does all of the work, whether or not anybody still waits for its answer.
@@ -9,7 +11,9 @@ where
     T: Send + 'static,
     W: Future<Output = Result<T, Problem>> + Send + 'static,
 {
-    tokio::spawn(work).await.map_err(Problem::internal)?
+    tokio::spawn(work.in_current_span())
+        .await
+        .map_err(Problem::internal)?
 }
 
 #[cfg(test)]

@@ -75,7 +75,11 @@ impl Follower {
             if self.shutdown.is_cancelled() {
                 return;
             }
-            if let Err(problem) = self.look(&mut cursors, &handle).await {
+            let looked = self.look(&mut cursors, &handle).await;
+            if let Ok(true) = looked {
+                sunbid_telemetry::metrics().followed(self.consumer, self.service);
+            }
+            if let Err(problem) = looked {
                 tracing::warn!(
                     service = self.service,
                     consumer = self.consumer,
@@ -114,12 +118,18 @@ impl Follower {
         }
     }
 
-    async fn look<H, F>(&self, cursors: &mut HashMap<LogId, u64>, handle: &H) -> Result<(), Problem>
+    /// Whether nothing was left to wait.
+    async fn look<H, F>(
+        &self,
+        cursors: &mut HashMap<LogId, u64>,
+        handle: &H,
+    ) -> Result<bool, Problem>
     where
         H: Fn(FollowedEntry) -> F + Send + Sync,
         F: Future<Output = Result<(), Problem>> + Send,
     {
         let mut page_token = String::new();
+        let mut all = true;
         loop {
             let request = ListHeadsRequest {
                 service: self.service.to_owned(),
@@ -134,6 +144,7 @@ impl Follower {
                 .into_inner();
             for head in page.heads {
                 if let Err(problem) = self.catch_up(&head, cursors, handle).await {
+                    all = false;
                     tracing::warn!(
                         service = self.service,
                         consumer = self.consumer,
@@ -145,7 +156,7 @@ impl Follower {
             }
             page_token = page.next_page_token;
             if page_token.is_empty() {
-                return Ok(());
+                return Ok(all);
             }
         }
     }

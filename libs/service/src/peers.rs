@@ -25,6 +25,8 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
+use sunbid_telemetry::trace;
+
 use crate::{
     retry::Retrying,
     token::{self, Claims},
@@ -135,6 +137,11 @@ impl Interceptor for Identity {
             }
         };
         request.metadata_mut().insert("authorization", value);
+        if let Some(place) = trace::onward() {
+            let mut headers = std::mem::take(request.metadata_mut()).into_headers();
+            headers.insert(trace::HEADER, place);
+            *request.metadata_mut() = tonic::metadata::MetadataMap::from_headers(headers);
+        }
         Ok(request)
     }
 }

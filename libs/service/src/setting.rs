@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
 
-use crate::{Keys, Peers, keys::KeyFault, page::Pages};
+use crate::{Keys, Peers, keys::KeyFault, page::Pages, sampling};
 
 /// Where a service keeps its state and records.
 #[derive(Clone, Debug)]
@@ -93,7 +93,9 @@ impl Setting {
         let db = self.database.open(&self.data, service).await;
         let db = db.map_err(|error| fault(error.into()))?;
         db.migrate(migrations).await.map_err(fault)?;
-        Journal::open(db, self.clock.clone()).await.map_err(fault)
+        let journal = Journal::open(db, self.clock.clone()).await.map_err(fault)?;
+        sampling::watch_batches(service, &journal);
+        Ok(journal)
     }
 
     /// The page tokens of `service`.

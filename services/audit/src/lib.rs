@@ -8,6 +8,7 @@ mod epochs;
 mod mirror;
 mod rpc;
 mod secrecy;
+mod standing;
 mod store;
 mod summary;
 mod trail;
@@ -82,6 +83,7 @@ pub async fn start(setting: Setting, settings: AuditSettings) -> Result<Started,
     };
     let mut tasks = JoinSet::new();
     tasks.spawn(epochs.run());
+    tasks.spawn(standing::show(audit.clone(), settings.epoch));
     Ok(Started {
         name: SERVICE,
         journal,

@@ -116,6 +116,7 @@ impl Mirror {
                     break;
                 }
             }
+            sunbid_telemetry::metrics().followed("audit", service);
         }
         Ok(())
     }

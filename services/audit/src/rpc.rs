@@ -21,7 +21,7 @@ use crate::{
     disclosure,
     epochs::{self, Epochs},
     mirror::Mirror,
-    secrecy, store, trail,
+    secrecy, standing, store, trail,
 };
 
 const CHUNK: usize = 1 << 20;
@@ -138,7 +138,8 @@ impl Audit {
         }
         let witness = Verifier::new(&signature.name, ED25519_COSIGNATURE, key)
             .map_err(|_| refused("见证名称无效。", "has no valid name."))?;
-        self.public_log
+        let offered = self
+            .public_log
             .add_cosignature(&witness, size, &signature)
             .await
             .map_err(|error| {
@@ -147,6 +148,7 @@ impl Audit {
                     &format!("is not accepted: {error}"),
                 ))
             })?;
+        standing::compare_clocks(code, offered.time, self.setting.clock.now());
         let root = self.public_log.root_at(size).await?;
         epochs::keep_witnessed(&self.witnessed_file, size, &root).map_err(Problem::Internal)
     }

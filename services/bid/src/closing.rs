@@ -9,7 +9,8 @@ use sunbid_domain::{
     bid::{OwnBid, Shut, TenderBox, closing, desk},
 };
 use sunbid_journal::{Val, View, Write};
-use sunbid_service::{Decided, Problem, Step, ledger};
+use sunbid_service::{Decided, Problem, Step, ledger, sampling};
+use sunbid_telemetry::metrics;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -139,11 +140,17 @@ pub async fn run(office: Arc<Office>, shutdown: CancellationToken) {
 impl Office {
     /// Reads when open boxes are to be closed.
     pub async fn learn_schedule(&self) -> Result<(), Problem> {
+        let now = self.clock.now().micros();
+        let mut late = 0.0_f64;
         for row in self.journal.db().rows(store::OPEN_BIDDING, &[]).await? {
             if !row.bool(2)? {
                 self.boxes.schedule(&row.text(0)?, row.int(1)?);
+                late = late.max(sampling::seconds_since(row.int(1)?, now));
             }
         }
+        // Deadlines are published, and so is whether they were kept.
+        metrics().set("closing_late_seconds", &[], late);
+        metrics().looked(NAME);
         Ok(())
     }
 

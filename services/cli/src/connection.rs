@@ -21,9 +21,10 @@ use sunbid_contracts::{
     sandbox::v1::sandbox_service_client::SandboxServiceClient,
     tender::v1::tender_service_client::TenderServiceClient,
 };
+use sunbid_telemetry::trace;
 use tonic::{
     Request, Status,
-    metadata::{Ascii, MetadataValue},
+    metadata::{Ascii, MetadataMap, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
     transport::Channel,
 };
@@ -58,6 +59,11 @@ impl Interceptor for Marks {
         let token = self.locked().clone();
         if let Some(token) = token {
             request.metadata_mut().insert("authorization", token);
+        }
+        if let Some(place) = trace::onward() {
+            let mut headers = std::mem::take(request.metadata_mut()).into_headers();
+            headers.insert(trace::HEADER, place);
+            *request.metadata_mut() = MetadataMap::from_headers(headers);
         }
         Ok(request)
     }

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use sunbid_cli::{commands, exit};
 
 fn main() -> ExitCode {
-    let arguments = commands::Arguments::parse();
+    let (arguments, words) = commands::Arguments::typed();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -18,7 +17,7 @@ fn main() -> ExitCode {
         }
     };
     let json = arguments.json();
-    match runtime.block_on(commands::run(arguments)) {
+    match runtime.block_on(commands::run_traced(arguments, &words)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if json {

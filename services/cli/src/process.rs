@@ -1,20 +1,48 @@
 //! Running as a daemon: logs, and stopping when asked to.
 
-use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+use sunbid_telemetry::export::{ExportFault, Exporter};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, prelude::*};
 
-/// Starts logging to standard error; `RUST_LOG` chooses what, `json` the form.
+/// Starts logging to standard error; `RUST_LOG` chooses what, `json` the form. Lines of a traced call
+/// carry its trace's id.
 pub fn log(json: bool) {
+    tracing_subscriber::registry().with(lines(json)).init();
+}
+
+/// The same, and sends the spans of `process` to a collector at `endpoint`, where there is one.
+pub fn log_and_trace(
+    json: bool,
+    endpoint: Option<&str>,
+    process: &str,
+) -> Result<Option<Exporter>, ExportFault> {
+    let exporter = match endpoint {
+        Some(endpoint) => Some(Exporter::open(endpoint, process)?),
+        None => None,
+    };
+    let spans = exporter.as_ref().map(Exporter::layer);
+    tracing_subscriber::registry()
+        .with(lines(json))
+        .with(spans)
+        .init();
+    Ok(exporter)
+}
+
+/// Sends the spans of one command, and logs nothing.
+pub fn trace(endpoint: &str) -> Result<Exporter, ExportFault> {
+    let exporter = Exporter::open(endpoint, "sunbid")?;
+    tracing_subscriber::registry().with(exporter.layer()).init();
+    Ok(exporter)
+}
+
+fn lines(json: bool) -> impl Layer<Registry> + Send + Sync {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let registry = tracing_subscriber::registry().with(filter);
-    if json {
-        registry
-            .with(fmt::layer().json().with_writer(std::io::stderr))
-            .init();
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    let layer = if json {
+        layer.json().with_span_list(false).boxed()
     } else {
-        registry
-            .with(fmt::layer().with_writer(std::io::stderr))
-            .init();
-    }
+        layer.boxed()
+    };
+    layer.with_filter(filter)
 }
 
 /// Comes true on SIGHUP: certificates are to be read anew.

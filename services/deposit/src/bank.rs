@@ -24,6 +24,7 @@ use crate::{
     BankSettings,
     deposits::Deposits,
     money::Booking,
+    standing,
     store::{self, RefundRow},
 };
 
@@ -82,6 +83,7 @@ pub(crate) async fn run(
 
 async fn keep_connected(deposits: &Deposits, bank: &BankSettings, lease: &mut Lease) {
     let mut pause = FIRST_PAUSE;
+    standing::show_line(false);
     loop {
         match lease.hold().await {
             Ok(Some(_)) => {}
@@ -131,10 +133,13 @@ async fn connect(
         lease,
         asked: HashMap::new(),
     };
-    match link.talk(heard).await {
+    standing::show_line(true);
+    let end = match link.talk(heard).await {
         Ok(()) => End::Closed,
         Err(end) => end,
-    }
+    };
+    standing::show_line(false);
+    end
 }
 
 struct Link<'a> {

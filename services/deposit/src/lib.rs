@@ -10,6 +10,7 @@ mod money;
 mod rpc;
 mod rpc_deposits;
 mod rpc_ledger;
+mod standing;
 mod store;
 
 use std::sync::Arc;
@@ -67,6 +68,7 @@ pub async fn start(setting: Setting, bank: Option<BankSettings>) -> Result<Start
         let deposits = bids.clone();
         async move { follow::bid(&deposits, entry).await }
     }));
+    tasks.spawn(standing::show(deposits.clone(), setting.shutdown.clone()));
     // Without a bank, accounts are given out and nothing is ever credited.
     if let Some(bank) = bank {
         let lease = Lease::new(journal.db().clone(), "bank");

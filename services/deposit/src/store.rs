@@ -54,6 +54,10 @@ const POSTPONE_REFUND: &str =
 const LIST_OPEN_REFUNDS: &str = "SELECT payment_id, scope, account, amount_fen, creditor_account, \
      creditor_name, standing FROM refund WHERE standing < 2 AND next_time_us <= $1 \
      AND payment_id > $2 ORDER BY payment_id LIMIT $3";
+const COUNT_LATE_REFUNDS: &str = "SELECT COUNT(*) FROM refund r JOIN tender_terms t \
+     ON t.tender = r.scope WHERE t.revealed AND r.standing < 2 AND r.next_time_us <= $1";
+const COUNT_REFUSED_REFUNDS: &str = "SELECT COUNT(*) FROM refund r JOIN tender_terms t \
+     ON t.tender = r.scope WHERE t.revealed AND r.standing = 0 AND r.next_time_us > $1";
 const FIND_REFUND: &str = "SELECT payment_id, scope, account, amount_fen, creditor_account, \
      creditor_name, standing FROM refund WHERE payment_id = $1";
 const PUT_BID: &str = "INSERT INTO bid_seen (bundle, lot_id, supplier) VALUES ($1, $2, $3) \
@@ -82,6 +86,8 @@ pub const SQL: &[(&str, &str)] = &[
     ("SET_REFUND", SET_REFUND),
     ("POSTPONE_REFUND", POSTPONE_REFUND),
     ("LIST_OPEN_REFUNDS", LIST_OPEN_REFUNDS),
+    ("COUNT_LATE_REFUNDS", COUNT_LATE_REFUNDS),
+    ("COUNT_REFUSED_REFUNDS", COUNT_REFUSED_REFUNDS),
     ("FIND_REFUND", FIND_REFUND),
     ("PUT_BID", PUT_BID),
     ("FIND_BID", FIND_BID),
@@ -316,6 +322,23 @@ pub async fn open_refunds(
         .iter()
         .map(refund_row)
         .collect()
+}
+
+/// Refunds, of tenders whose bids are no secret any more, that were to be ordered before `since` and are
+/// not paid.
+pub async fn late_refunds(db: &Db, since: Instant) -> Result<i64, ReadError> {
+    let rows = db
+        .rows(COUNT_LATE_REFUNDS, &[Val::Int(since.micros())])
+        .await?;
+    rows.first().map_or(Ok(0), |row| row.int(0))
+}
+
+/// Refunds of such tenders that the bank refused and that wait to be ordered again.
+pub async fn refused_refunds(db: &Db, now: Instant) -> Result<i64, ReadError> {
+    let rows = db
+        .rows(COUNT_REFUSED_REFUNDS, &[Val::Int(now.micros())])
+        .await?;
+    rows.first().map_or(Ok(0), |row| row.int(0))
 }
 
 pub async fn find_refund(db: &Db, payment_id: &str) -> Result<Option<RefundRow>, ReadError> {

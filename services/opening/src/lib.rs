@@ -10,6 +10,7 @@ mod rpc;
 mod rpc_part;
 mod rpc_session;
 mod rpc_trustee;
+mod standing;
 mod store;
 
 use std::sync::Arc;
@@ -64,6 +65,7 @@ pub async fn start(setting: Setting) -> Result<Started, StartError> {
     tasks.spawn(follow::notices(opening.clone()));
     tasks.spawn(follow::bids(opening.clone()));
     tasks.spawn(announce::run(opening.clone(), waiting));
+    tasks.spawn(standing::show(opening.clone()));
     Ok(Started {
         name: SERVICE,
         journal,

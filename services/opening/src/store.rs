@@ -5,17 +5,31 @@ use sunbid_contracts::opening::v1::{OpeningRecord, SessionState as Stage};
 use sunbid_journal::{Db, Migration, ReadError, Val};
 use sunbid_terms::Instant;
 
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "opening",
-    sql: include_str!("../../../migrations/opening/0001_opening.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "opening",
+        sql: include_str!("../../../migrations/opening/0001_opening.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "opening",
+        sql: include_str!("../../../migrations/opening/0002_holder_seen.sql"),
+    },
+];
 
 pub const KEEP_SESSION: &str = "INSERT INTO session (tender, stage, deadline_us) VALUES ($1, $2, $3) \
      ON CONFLICT (tender) DO UPDATE SET stage = excluded.stage, deadline_us = excluded.deadline_us";
 pub const KEEP_RECORD: &str = "INSERT INTO opening_record (tender, record) VALUES ($1, $2) \
      ON CONFLICT (tender) DO NOTHING";
 const SESSIONS: &str = "SELECT tender FROM session WHERE stage = $1 AND deadline_us >= $2 ORDER BY deadline_us, tender";
+const COMING: &str = "SELECT tender, deadline_us FROM session WHERE stage = $1 AND deadline_us >= $2 \
+     AND deadline_us < $3 ORDER BY deadline_us, tender LIMIT $4";
+const OLDEST: &str = "SELECT MIN(deadline_us) FROM session WHERE stage = $1";
+const SEE_HOLDER: &str = "INSERT INTO holder_seen (organization, seen_us) VALUES ($1, $2) \
+     ON CONFLICT (organization) DO UPDATE SET seen_us = excluded.seen_us \
+     WHERE excluded.seen_us > holder_seen.seen_us";
+const SEEN_HOLDERS: &str = "SELECT organization, seen_us FROM holder_seen";
 const RECORD: &str = "SELECT record FROM opening_record WHERE tender = $1";
 
 /// Every statement, for the test that prepares them.
@@ -24,6 +38,10 @@ pub const SQL: &[(&str, &str)] = &[
     ("keep_session", KEEP_SESSION),
     ("keep_record", KEEP_RECORD),
     ("sessions", SESSIONS),
+    ("coming", COMING),
+    ("oldest", OLDEST),
+    ("see_holder", SEE_HOLDER),
+    ("seen_holders", SEEN_HOLDERS),
     ("record", RECORD),
 ];
 
@@ -37,6 +55,47 @@ pub async fn sessions(db: &Db, stages: &[Stage], since: Instant) -> Result<Vec<S
         }
     }
     Ok(tenders)
+}
+
+/// Scheduled openings between two times, the earliest first, with their deadlines.
+pub async fn coming(
+    db: &Db,
+    from: Instant,
+    until: Instant,
+    limit: u32,
+) -> Result<Vec<(String, i64)>, ReadError> {
+    let values = [
+        Val::Int(i64::from(Stage::Scheduled as i32)),
+        Val::Int(from.micros()),
+        Val::Int(until.micros()),
+        Val::Int(i64::from(limit)),
+    ];
+    let rows = db.rows(COMING, &values).await?;
+    rows.iter()
+        .map(|row| Ok((row.text(0)?, row.int(1)?)))
+        .collect()
+}
+
+/// The earliest deadline of sessions in a stage.
+pub async fn oldest(db: &Db, stage: Stage) -> Result<Option<i64>, ReadError> {
+    let rows = db
+        .rows(OLDEST, &[Val::Int(i64::from(stage as i32))])
+        .await?;
+    rows.first().map_or(Ok(None), |row| row.opt_int(0))
+}
+
+/// An institution's daemon is connected.
+pub async fn see_holder(db: &Db, organization: &str, now: Instant) -> Result<(), ReadError> {
+    let values = [Val::Text(organization.to_owned()), Val::Int(now.micros())];
+    db.exec(SEE_HOLDER, &values).await.map(drop)
+}
+
+/// When each was last connected.
+pub async fn seen_holders(db: &Db) -> Result<Vec<(String, i64)>, ReadError> {
+    let rows = db.rows(SEEN_HOLDERS, &[]).await?;
+    rows.iter()
+        .map(|row| Ok((row.text(0)?, row.int(1)?)))
+        .collect()
 }
 
 /// The published record of a tender, if there is one.

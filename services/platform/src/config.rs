@@ -46,6 +46,9 @@ pub struct Config {
     /// What one caller may take of what all share.
     #[serde(default)]
     pub limits: Limits,
+    /// What an operator sees of it.
+    #[serde(default)]
+    pub telemetry: Telemetry,
     /// A PostgreSQL database for all services, `postgres://USER@HOST[:PORT][,HOST...]/DATABASE`;
     /// without it, a SQLite file for each service in this folder. Never with a password in it.
     #[serde(default)]
@@ -80,6 +83,75 @@ pub struct Config {
     /// apart.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub peers: BTreeMap<String, String>,
+}
+
+/// Metrics and traces. Neither is there unless an address is given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// Where metrics are read, a loopback address: `http://ADDRESS/metrics`.
+    pub metrics: Option<SocketAddr>,
+    /// Where spans are sent: an OTLP/gRPC collector on this machine, `http://127.0.0.1:4317`.
+    pub endpoint: Option<String>,
+    /// Of a hundred calls that may be traced, how many are. What callers ask for changes nothing.
+    pub sample_percent: u32,
+    /// Goes on with traces that callers began; otherwise a trace begins here and points at theirs.
+    pub join_callers: bool,
+    /// Traces suppliers' and the public's calls too, which tells whoever reads spans who bids. For
+    /// sandboxes only.
+    pub trace_sealed_calls: bool,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            metrics: None,
+            endpoint: None,
+            sample_percent: 10,
+            join_callers: false,
+            trace_sealed_calls: false,
+        }
+    }
+}
+
+impl Telemetry {
+    fn check(&self, sandbox: bool) -> Result<(), String> {
+        if let Some(metrics) = self.metrics
+            && !metrics.ip().is_loopback()
+        {
+            return Err(format!(
+                "telemetry.metrics = \"{metrics}\" is no loopback address; let a collector on this machine hand \
+                 metrics on"
+            ));
+        }
+        if let Some(endpoint) = &self.endpoint {
+            let place = endpoint
+                .strip_prefix("http://")
+                .map(|place| place.trim_end_matches('/'));
+            let local = match place.and_then(|place| place.rsplit_once(':')) {
+                Some(("localhost", port)) => port.parse::<u16>().is_ok(),
+                _ => place
+                    .and_then(|place| place.parse::<SocketAddr>().ok())
+                    .is_some_and(|address| address.ip().is_loopback()),
+            };
+            if !local {
+                return Err(format!(
+                    "telemetry.endpoint = {endpoint:?} is no \"http://127.0.0.1:PORT\"; let a collector on this \
+                     machine hand spans on"
+                ));
+            }
+        }
+        if self.sample_percent > 100 {
+            return Err("telemetry.sample_percent must be from 0 to 100".to_owned());
+        }
+        if self.trace_sealed_calls && !sandbox {
+            return Err(
+                "telemetry.trace_sealed_calls is for sandboxes only: it would tell who bids"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
 }
 
 /// A certificate that callers see. SIGHUP reads the files anew.
@@ -276,6 +348,9 @@ impl Config {
             return Err(form("epoch_seconds must be from 1 to 3600"));
         }
         self.limits.check().map_err(|cause| form(&cause))?;
+        self.telemetry
+            .check(self.sandbox)
+            .map_err(|cause| form(&cause))?;
         if !(2..=100).contains(&self.database_connections) {
             return Err(form("database_connections must be from 2 to 100"));
         }
@@ -329,6 +404,7 @@ mod tests {
             roots: vec!["roots/trial.pem".into()],
             epoch_seconds: 1,
             limits: Limits::default(),
+            telemetry: Telemetry::default(),
             database: None,
             database_password_file: None,
             database_connections: DATABASE_CONNECTIONS,
@@ -492,6 +568,46 @@ mod tests {
         }
     }
 
+    /// Nothing is shown beyond this machine, and bidders' calls are traced nowhere but in a sandbox.
+    #[test]
+    fn telemetry_stays_here_and_tells_nothing_of_bidders() {
+        let check = |change: fn(&mut Telemetry), sandbox| {
+            let mut telemetry = Telemetry::default();
+            change(&mut telemetry);
+            telemetry.check(sandbox)
+        };
+        let metrics = check(|t| t.metrics = "0.0.0.0:7790".parse().ok(), true);
+        assert!(metrics.unwrap_err().contains("telemetry.metrics"));
+        for good in [
+            "http://127.0.0.1:4317",
+            "http://[::1]:4317/",
+            "http://localhost:4317",
+        ] {
+            let telemetry = Telemetry {
+                endpoint: Some(good.to_owned()),
+                ..Telemetry::default()
+            };
+            assert_eq!(telemetry.check(false), Ok(()), "{good}");
+        }
+        for wrong in [
+            "http://10.0.0.1:4317",
+            "https://127.0.0.1:4317",
+            "127.0.0.1:4317",
+            "",
+        ] {
+            let telemetry = Telemetry {
+                endpoint: Some(wrong.to_owned()),
+                ..Telemetry::default()
+            };
+            let fault = telemetry.check(false).unwrap_err();
+            assert!(fault.contains("telemetry.endpoint"), "{fault}");
+        }
+        assert!(check(|t| t.sample_percent = 101, true).is_err());
+        let sealed = |sandbox| check(|t| t.trace_sealed_calls = true, sandbox);
+        assert_eq!(sealed(true), Ok(()));
+        assert!(sealed(false).unwrap_err().contains("trace_sealed_calls"));
+    }
+
     /// Every setting can be given on the command line, and nothing else.
     #[test]
     fn every_setting_is_described() {
@@ -504,6 +620,11 @@ mod tests {
                 trust_account: String::new(),
                 trust_name: String::new(),
             }),
+            telemetry: Telemetry {
+                metrics: "127.0.0.1:1".parse().ok(),
+                endpoint: Some("http://127.0.0.1:4317".into()),
+                ..Telemetry::default()
+            },
             sandbox_clock: Some(file.clone()),
             tls: Some(Tls {
                 certificate: file.clone(),

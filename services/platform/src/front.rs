@@ -12,6 +12,7 @@ use std::{
 
 use futures_util::future::Either;
 use sunbid_service::{Language, peers::Roads, stall};
+use sunbid_telemetry::trace;
 use tonic::{Status, body::Body, transport::Channel};
 use tower::{Layer, Service, ServiceExt};
 
@@ -89,6 +90,7 @@ async fn send_on(
     *onward.method_mut() = parts.method;
     *onward.uri_mut() = parts.uri;
     *onward.headers_mut() = parts.headers;
+    trace::hand_on(onward.headers_mut());
     // Caller's extensions stay here: they say something of this connection only.
     match channel.oneshot(onward).await {
         // One connection carries everybody's answers: what one reader leaves unread must not stay in it.

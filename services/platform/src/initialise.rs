@@ -20,7 +20,7 @@ use sunbid_service::{
 use sunbid_terms::Clock;
 
 use crate::{
-    config::{Bank, Config, ConfigFault, FILE},
+    config::{Bank, Config, ConfigFault, FILE, Telemetry},
     serve::SANDBOX_CLOCK,
 };
 
@@ -89,6 +89,7 @@ pub async fn initialise(data: &Path, with: Initialisation) -> Result<Config, Ini
         roots: vec![file],
         epoch_seconds: with.epoch_seconds,
         limits: Limits::default(),
+        telemetry: Telemetry::default(),
         database: with.database,
         database_password_file: with.database_password_file,
         accept_loss_on_failure: with.accept_loss_on_failure,

@@ -12,6 +12,7 @@ pub mod overrides;
 pub mod readiness;
 mod sandbox;
 pub mod serve;
+mod watching;
 
 pub use config::{Config, ConfigFault};
 pub use divide::{DivideError, Division, divide};

@@ -123,6 +123,31 @@ pub const SETTINGS: &[Described] = &[
         Kind::Number,
         "Seconds between two looks whether the other end is there",
     ),
+    row(
+        "telemetry.metrics",
+        Kind::Text,
+        "Loopback address where metrics are read, IP:PORT",
+    ),
+    row(
+        "telemetry.endpoint",
+        Kind::Text,
+        "Collector on this machine that spans are sent to, http://127.0.0.1:PORT",
+    ),
+    row(
+        "telemetry.sample_percent",
+        Kind::Number,
+        "Of a hundred calls that may be traced, how many are, 0 to 100",
+    ),
+    row(
+        "telemetry.join_callers",
+        Kind::Truth,
+        "Go on with traces that callers began",
+    ),
+    row(
+        "telemetry.trace_sealed_calls",
+        Kind::Truth,
+        "Trace suppliers' and the public's calls too, in a sandbox",
+    ),
     row("bank.address", Kind::Text, "Where the bank is, HOST:PORT"),
     row(
         "bank.trust_account",

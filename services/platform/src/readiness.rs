@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use sunbid_journal::Journal;
 use sunbid_service::peers::Roads;
+use sunbid_telemetry::metrics;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic_health::{
@@ -61,7 +62,16 @@ pub async fn watch(
                 .iter()
                 .find(|(name, _)| *name == service.name)
                 .map_or(&[][..], |(_, needs)| needs);
+            let began = std::time::Instant::now();
             let mut ready = has_database(&service.journal).await;
+            if ready {
+                let labels = vec![("service", service.name.to_owned())];
+                let took = began.elapsed().as_secs_f64();
+                metrics()
+                    .database_seconds
+                    .get_or_create(&labels)
+                    .observe(took);
+            }
             for needed in needs.iter().filter(|needed| !is_here(needed)) {
                 ready = ready && status(roads.to(needed), "").await == ServingStatus::Serving;
             }
@@ -70,6 +80,7 @@ pub async fn watch(
             } else {
                 ServingStatus::NotServing
             };
+            show(service.name, ready);
             health
                 .set_service_status(health_name(service.name), ready)
                 .await;
@@ -86,6 +97,7 @@ pub async fn repeat(health: HealthReporter, roads: Arc<Roads>, shutdown: Cancell
         for service in SERVICES {
             let name = health_name(service);
             let status = status(roads.to(service), &name).await;
+            show(service, status);
             health.set_service_status(name, status).await;
         }
         if pause(&shutdown).await {
@@ -102,6 +114,15 @@ pub async fn leave(health: &HealthReporter) {
             .set_service_status(name, ServingStatus::NotServing)
             .await;
     }
+}
+
+fn show(service: &str, status: ServingStatus) {
+    let ready = if status == ServingStatus::Serving {
+        1.0
+    } else {
+        0.0
+    };
+    metrics().set("service_ready", &[("service", service)], ready);
 }
 
 /// Waits; whether the process stops.

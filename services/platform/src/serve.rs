@@ -22,11 +22,13 @@ use sunbid_service::{
     deadline::DeadlineLayer,
     keys::KeyFault,
     log_service::Logs,
+    observing::{ObserveLayer, Place, Tracing},
     peers::{Identity, Roads},
     revocation::Revocations,
     setting::Database,
     tls::{self, ConnectionLayer, Face, TlsFault},
 };
+use sunbid_telemetry::scrape;
 use sunbid_terms::Clock;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +44,7 @@ use crate::{
     front::FrontLayer,
     readiness,
     sandbox::Sandbox,
+    watching,
 };
 
 /// Every service of the platform, in the order they start.
@@ -80,6 +83,35 @@ impl Part {
             Self::Front => &[],
         }
     }
+}
+
+impl Part {
+    /// Whom its port is for.
+    const fn place(&self) -> Place {
+        match self {
+            Self::Whole => Place::Edge,
+            Self::Apart(_) => Place::Inside,
+            Self::Front => Place::Front,
+        }
+    }
+
+    /// The name of its process in traces.
+    pub fn process(&self) -> String {
+        match self {
+            Self::Whole => "platform".to_owned(),
+            Self::Apart(services) => services.join("+"),
+            Self::Front => "front".to_owned(),
+        }
+    }
+}
+
+fn observing(config: &Config, place: Place) -> Result<ObserveLayer, ServeError> {
+    let tracing = Tracing {
+        percent: config.telemetry.sample_percent,
+        join_callers: config.telemetry.join_callers,
+        sealed: config.telemetry.trace_sealed_calls,
+    };
+    Ok(ObserveLayer::new(AccessTable::built_in()?, tracing, place))
 }
 
 /// Why the platform does not run.
@@ -153,9 +185,10 @@ impl Platform {
             journals: Vec::new(),
             _lock: lock,
         };
+        platform.show_metrics(config).await?;
         if *part == Part::Front {
             let roads = doors.roads(config, address)?;
-            platform.serve_front(config, listener, routes.routes(), roads);
+            platform.serve_front(data, config, listener, routes.routes(), roads)?;
         } else {
             platform
                 .serve_services(data, config, part, doors, listener, routes)
@@ -168,13 +201,34 @@ impl Platform {
         Ok(platform)
     }
 
+    /// Metrics have an address of their own, where no caller of the platform comes.
+    async fn show_metrics(&mut self, config: &Config) -> Result<(), ServeError> {
+        if let Some(address) = config.telemetry.metrics {
+            let fault = |source| ServeError::Listen { address, source };
+            let listener = scrape::listen(address).await.map_err(fault)?;
+            self.tasks
+                .spawn(scrape::serve(listener, self.shutdown.clone()));
+        }
+        Ok(())
+    }
+
+    /// Watches what is the process's own, in a task.
+    fn watch(&mut self, data: &Path, config: &Config, journals: Vec<(&'static str, Journal)>) {
+        let (data, config, stop) = (data.to_owned(), config.clone(), self.shutdown.clone());
+        self.tasks
+            .spawn(async move { watching::run(data, &config, journals, stop).await });
+    }
+
     fn serve_front(
         &mut self,
+        data: &Path,
         config: &Config,
         listener: TcpListener,
         routes: Routes,
         roads: Arc<Roads>,
-    ) {
+    ) -> Result<(), ServeError> {
+        self.watch(data, config, Vec::new());
+        let observe = observing(config, Place::Front)?;
         let stop = self.shutdown.clone();
         self.tasks.spawn(readiness::repeat(
             self.health.clone(),
@@ -189,12 +243,14 @@ impl Platform {
             .layer(ConnectionLayer::<Admission>::new())
             // Whose calls they are, the services know; they count them.
             .layer(LimitLayer::uncounted(limits))
+            .layer(observe)
             .layer(FrontLayer::new(roads))
             .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, async move {
                 stop.cancelled().await;
             });
         self.servers.spawn(server);
+        Ok(())
     }
 
     async fn serve_services(
@@ -248,6 +304,7 @@ impl Platform {
             self.tasks
                 .spawn(async move { while service.tasks.join_next().await.is_some() {} });
         }
+        self.watch(data, config, logs.clone());
         routes.add_service(
             LogServiceServer::new(Logs::new(logs)).max_encoding_message_size(LARGEST_MESSAGE),
         );
@@ -283,6 +340,7 @@ impl Platform {
         let routes = routes.routes();
         // One count for both doors.
         let limits = LimitLayer::new(config.limits);
+        let observe = observing(config, part.place())?;
         if let Some((inner, _)) = inner {
             let server = config.limits.inner_server();
             let door = Door {
@@ -291,7 +349,8 @@ impl Platform {
                 face: None,
                 server,
             };
-            self.serve(door, guard.clone(), limits.clone(), routes.clone());
+            let layers = (guard.clone(), observe.clone(), limits.clone());
+            self.serve(door, layers, routes.clone());
         }
         let guard = match &doors.face {
             Some(_) => guard.with_certificates(),
@@ -306,15 +365,14 @@ impl Platform {
                 Part::Apart(_) | Part::Front => config.limits.inner_server(),
             },
         };
-        self.serve(door, guard, limits, routes);
+        self.serve(door, (guard, observe, limits), routes);
         Ok(())
     }
 
     fn serve(
         &mut self,
         door: Door,
-        guard: AuthenticationLayer,
-        limits: LimitLayer,
+        (guard, observe, limits): (AuthenticationLayer, ObserveLayer, LimitLayer),
         routes: Routes,
     ) {
         let stop = self.shutdown.clone();
@@ -324,6 +382,8 @@ impl Platform {
             .server
             .layer(ConnectionLayer::<Admission>::new())
             .layer(guard)
+            // Behind who calls, and before what is refused for being too much.
+            .layer(observe)
             .layer(limits)
             .layer(DeadlineLayer)
             .add_routes(routes)

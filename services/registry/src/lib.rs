@@ -10,6 +10,7 @@ mod rpc;
 mod rpc_organizations;
 mod rpc_sessions;
 mod rpc_subjects;
+mod standing;
 mod store;
 
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub(crate) struct Registry {
 /// Starts the registry.
 pub async fn start(setting: Setting) -> Result<Started, StartError> {
     let journal = setting.journal(SERVICE, store::MIGRATIONS).await?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(standing::show(setting.clone(), journal.clone()));
     let registry = Registry {
         journal: journal.clone(),
         challenges: Challenges::new(&setting.keys.secret("challenges")?),
@@ -68,7 +71,7 @@ pub async fn start(setting: Setting) -> Result<Started, StartError> {
                 RegistryServiceServer::new(registry).max_decoding_message_size(LARGEST_REQUEST),
             );
         }),
-        tasks: JoinSet::new(),
+        tasks,
     })
 }
 

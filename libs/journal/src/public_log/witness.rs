@@ -11,6 +11,8 @@ const OF_WITNESS: &str =
     "SELECT witness, size, seconds FROM cosignature WHERE witness = $1 ORDER BY size DESC LIMIT 1";
 const NEWEST: &str =
     "SELECT witness, size, seconds FROM cosignature ORDER BY size DESC, seconds DESC LIMIT 1";
+const NEWEST_OF_EACH: &str =
+    "SELECT witness, MAX(seconds) FROM cosignature WHERE size >= $1 GROUP BY witness";
 const LINES: &str = "SELECT line FROM cosignature WHERE size = $1 ORDER BY witness";
 const SET: &str = "INSERT INTO cosignature (witness, size, seconds, line) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (witness, size) DO UPDATE SET seconds = excluded.seconds, line = excluded.line \
@@ -69,6 +71,14 @@ impl PublicLog {
     pub async fn latest_cosigned(&self) -> Result<Option<Witnessed>, ReadError> {
         let rows = self.db.rows(NEWEST, &[]).await?;
         self.witnessed(rows.first()).await
+    }
+
+    /// When each witness last cosigned a checkpoint of at least this size, in whole seconds by its own clock.
+    pub async fn newest_cosignatures(&self, from: u64) -> Result<Vec<(String, u64)>, ReadError> {
+        let rows = self.db.rows(NEWEST_OF_EACH, &[int(from)]).await?;
+        rows.iter()
+            .map(|row| Ok((row.text(0)?, row.count(1)?)))
+            .collect()
     }
 
     /// How far the kept cosignatures say that the log once was; 0 without any.

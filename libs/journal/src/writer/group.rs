@@ -147,7 +147,9 @@ impl Group {
 
     /// Decides one command and runs the statements it brings. Its answer waits for the commit.
     pub async fn decide(&mut self, writer: &Writer, tx: &mut Tx, job: Job) {
-        let Job { command, answer } = job;
+        let Job {
+            command, answer, ..
+        } = job;
         let result = self.take(writer, tx, command).await;
         self.answers
             .get_mut()

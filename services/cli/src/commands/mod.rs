@@ -20,9 +20,11 @@ pub mod trial;
 pub mod trustee;
 pub mod verify;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use sunbid_telemetry::trace;
+use tracing::Instrument;
 
-use crate::{context::Context, demo, exit, output::Output};
+use crate::{context::Context, demo, exit, output::Output, process};
 
 /// 阳光交易: open public-resource trading and sealed e-bidding.
 #[derive(Debug, Parser)]
@@ -41,6 +43,9 @@ pub struct Arguments {
     /// Answer in JSON (the standard JSON form of the contracts in proto/).
     #[arg(long, global = true)]
     json: bool,
+    /// Collector on this machine to send this command's spans to, http://127.0.0.1:4317.
+    #[arg(long, global = true, env = "SUNBID_TRACE_TO", hide_env_values = true)]
+    trace_to: Option<String>,
     /// Language of answers.
     #[arg(long, global = true, env = "SUNBID_LANGUAGE", default_value = "zh", value_parser = ["zh", "en"])]
     language: String,
@@ -112,6 +117,49 @@ impl Arguments {
     pub const fn json(&self) -> bool {
         self.json
     }
+
+    /// What was typed, and the words of its command, such as "sunbid tender create"; none of its values.
+    pub fn typed() -> (Self, String) {
+        let typed = Self::command().get_matches();
+        let mut words = vec!["sunbid"];
+        let mut matches = &typed;
+        while let Some((word, inner)) = matches.subcommand() {
+            words.push(word);
+            matches = inner;
+        }
+        let words = words.join(" ");
+        let arguments = Self::from_arg_matches(&typed).unwrap_or_else(|error| error.exit());
+        (arguments, words)
+    }
+
+    /// Whether it runs until it is stopped, and so sees to its own spans.
+    const fn is_daemon(&self) -> bool {
+        matches!(
+            self.command,
+            Command::Platform(_)
+                | Command::Serve(_)
+                | Command::Trustee(_)
+                | Command::Bank(_)
+                | Command::Demo(_)
+        )
+    }
+}
+
+/// Carries out what was typed; as one trace, where its spans go anywhere.
+pub async fn run_traced(arguments: Arguments, words: &str) -> anyhow::Result<()> {
+    let endpoint = arguments
+        .trace_to
+        .clone()
+        .filter(|_| !arguments.is_daemon());
+    let Some(endpoint) = endpoint else {
+        return run(arguments).await;
+    };
+    let spans = process::trace(&endpoint)?;
+    let span = trace::began(words);
+    let done = run(arguments).instrument(span.clone()).await;
+    drop(span);
+    spans.finish().await;
+    done
 }
 
 /// Carries out what was typed.

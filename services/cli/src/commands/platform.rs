@@ -10,14 +10,13 @@ use clap::{Args, Subcommand};
 use sunbid_certificates::pem;
 use sunbid_journal::{DataDir, Journal};
 use sunbid_platform::{
-    Config, Division, Initialisation, Part, Platform, config::Bank, divide, initialise,
-    serve::SERVICES,
+    Config, Division, Initialisation, Part, config::Bank, divide, initialise, serve::SERVICES,
 };
 use sunbid_service::{clock::SystemClock, setting::Database};
 use sunbid_terms::Clock;
 
-use super::settings::SettingArguments;
-use crate::{context::Context, exit, process};
+use super::{serve, settings::SettingArguments};
+use crate::{context::Context, exit};
 
 #[derive(Debug, Subcommand)]
 pub enum PlatformCommand {
@@ -107,17 +106,7 @@ pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<
             data,
             sandbox,
             settings,
-        } => {
-            process::log(context.output.json);
-            let config = Config::read_with(&data, &settings.0)?;
-            let platform = Platform::start(&data, &config, sandbox, &Part::Whole).await?;
-            // One line on standard output, for people and for scripts that wait for it.
-            println!("serving on {}", platform.address());
-            platform
-                .run_until(process::asked_to_stop(), process::asked_to_reload)
-                .await?;
-            Ok(())
-        }
+        } => serve::start(context, &data, sandbox, &settings, &Part::Whole).await,
         PlatformCommand::Divide {
             data,
             out,

@@ -1,6 +1,6 @@
 //! Running one part of a divided platform as a process of its own: some services, or the front door.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
@@ -27,14 +27,36 @@ pub struct ServeArguments {
 
 pub async fn run(context: &Context, arguments: ServeArguments) -> anyhow::Result<()> {
     let part = part(&arguments.services)?;
-    process::log(context.output.json);
-    let config = Config::read_with(&arguments.data, &arguments.settings.0)?;
-    let platform = Platform::start(&arguments.data, &config, arguments.sandbox, &part).await?;
+    start(
+        context,
+        &arguments.data,
+        arguments.sandbox,
+        &arguments.settings,
+        &part,
+    )
+    .await
+}
+
+/// Serves a part of the platform until it is asked to stop.
+pub async fn start(
+    context: &Context,
+    data: &Path,
+    sandbox: bool,
+    settings: &SettingArguments,
+    part: &Part,
+) -> anyhow::Result<()> {
+    let config = Config::read_with(data, &settings.0)?;
+    let endpoint = config.telemetry.endpoint.as_deref();
+    let spans = process::log_and_trace(context.output.json, endpoint, &part.process())?;
+    let platform = Platform::start(data, &config, sandbox, part).await?;
     // One line on standard output, for people and for scripts that wait for it.
     println!("serving on {}", platform.address());
     platform
         .run_until(process::asked_to_stop(), process::asked_to_reload)
         .await?;
+    if let Some(spans) = spans {
+        spans.finish().await;
+    }
     Ok(())
 }
 

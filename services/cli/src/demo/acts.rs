@@ -27,10 +27,16 @@ pub async fn announced(
     narrator: &Narrator,
     draft: Tender,
 ) -> anyhow::Result<Tender> {
+    let tender = ready(stage, narrator, draft).await?;
+    announce(stage, narrator, &tender).await
+}
+
+/// From intent to key: the name of a tender whose notice can go out.
+pub async fn ready(stage: &Stage, narrator: &Narrator, draft: Tender) -> anyhow::Result<String> {
     let intent = publish_intent(stage, narrator).await?;
     let tender = prepare(stage, narrator, &intent, draft).await?;
     ceremony(stage, narrator, &tender).await?;
-    announce(stage, narrator, &tender).await
+    Ok(tender)
 }
 
 /// The whole story.
