@@ -45,6 +45,8 @@ if [[ $what != checks ]]; then
   # With the tests, so that all is built once: with fewer packages, libraries get other features.
   cargo build --locked --workspace --bins --tests
   step "tests"
+  SUNBID_TEST_PROVIDER=$(tests/provider.sh)
+  export SUNBID_TEST_PROVIDER
   if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked --no-fail-fast
   else

@@ -4,12 +4,12 @@
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::time::Duration;
 use sunbid_terms::Instant;
-use webpki::{EndEntityCert, KeyUsage};
+use webpki::{EndEntityCert, KeyUsage, RevocationOptions};
 use x509_parser::certificate::X509Certificate;
 
 use crate::{
     MOST_CERTIFICATE_BYTES, MOST_INTERMEDIATES,
-    fault::CertificateFault,
+    fault::{CertificateFault, Unknown},
     holder::{self, Holder},
     roots::Roots,
 };
@@ -17,11 +17,37 @@ use crate::{
 /// Who holds the certificate, if its chain ends in one of the roots and everything on the way
 /// is valid at `at`. Name constraints, path lengths and extended key usage (client
 /// authentication, where the extension is present) are honoured. All arguments are DER.
+///
+/// For what was recorded at `at`: revocation lists are not asked, for what they say today was not known
+/// then.
 pub fn verify_chain(
     certificate: &[u8],
     intermediates: &[Vec<u8>],
     roots: &Roots,
     at: Instant,
+) -> Result<Holder, CertificateFault> {
+    verify(certificate, intermediates, roots, at, None)
+}
+
+/// The same for what is done now: neither the certificate nor an authority on the way has been revoked
+/// by the lists that `roots` have.
+pub fn verify_now(
+    certificate: &[u8],
+    intermediates: &[Vec<u8>],
+    roots: &Roots,
+    now: Instant,
+) -> Result<Holder, CertificateFault> {
+    roots
+        .revoked()
+        .asked(|revoked| verify(certificate, intermediates, roots, now, revoked))
+}
+
+fn verify(
+    certificate: &[u8],
+    intermediates: &[Vec<u8>],
+    roots: &Roots,
+    at: Instant,
+    revoked: Option<RevocationOptions<'_>>,
 ) -> Result<Holder, CertificateFault> {
     if intermediates.len() > MOST_INTERMEDIATES {
         return Err(CertificateFault::TooManyIntermediates {
@@ -41,7 +67,7 @@ pub fn verify_chain(
     let parsed = holder::parse(certificate)?;
     check_purpose(&parsed)?;
     check_validity(&parsed, at)?;
-    check_path(certificate, intermediates, roots, at)?;
+    check_path(certificate, intermediates, roots, at, revoked)?;
     holder::read(certificate, &parsed)
 }
 
@@ -77,6 +103,7 @@ fn check_path(
     intermediates: &[Vec<u8>],
     roots: &Roots,
     at: Instant,
+    revoked: Option<RevocationOptions<'_>>,
 ) -> Result<(), CertificateFault> {
     let wrapped = CertificateDer::from(certificate);
     let end_entity = EndEntityCert::try_from(&wrapped)
@@ -94,7 +121,7 @@ fn check_path(
         &between,
         UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
         KeyUsage::client_auth(),
-        None,
+        revoked,
         None,
     );
     match path {
@@ -116,6 +143,15 @@ fn explain(error: &webpki::Error, at: Instant) -> CertificateFault {
             limit: instant(*not_before),
         },
         E::InvalidSignatureForPublicKey => CertificateFault::BadChainSignature,
+        E::CertRevoked => CertificateFault::Revoked,
+        E::UnknownRevocationStatus => CertificateFault::RevocationUnknown(Unknown::NoList),
+        E::CrlExpired { next_update, .. } => CertificateFault::RevocationUnknown(Unknown::RanOut {
+            next_update: instant(*next_update),
+            at,
+        }),
+        E::InvalidCrlSignatureForPublicKey | E::IssuerNotCrlSigner => {
+            CertificateFault::RevocationUnknown(Unknown::Forged)
+        }
         E::CaUsedAsEndEntity => CertificateFault::Authority,
         E::RequiredEkuNotFoundContext(_) => CertificateFault::WrongUsage,
         other => CertificateFault::Chain(format!("{other:?}")),

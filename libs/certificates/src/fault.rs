@@ -28,6 +28,12 @@ pub enum CertificateFault {
     WrongUsage,
     #[error("the certificate's key usage does not allow digital signatures")]
     NotForSignatures,
+    #[error(
+        "the certificate, or that of an authority in its chain, has been revoked by its issuer"
+    )]
+    Revoked,
+    #[error("whether the certificate has been revoked cannot be known: {0}")]
+    RevocationUnknown(Unknown),
     #[error("the certificate's chain is not acceptable: {0}")]
     Chain(String),
     #[error(
@@ -45,6 +51,29 @@ pub enum CertificateFault {
         "the certificate's key is neither Ed25519 nor ECDSA P-256 nor RSA of 2048 to 8192 bits"
     )]
     UnsupportedKey,
+}
+
+/// Why nobody knows whether a certificate has been revoked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unknown {
+    #[error("this platform has no revocation list of the authority that issued it")]
+    NoList,
+    #[error("its authority's revocation list ran out at {next_update}, it is now {at}")]
+    RanOut { next_update: Instant, at: Instant },
+    #[error("the revocation list in its authority's name is not signed by that authority")]
+    Forged,
+}
+
+impl Unknown {
+    fn zh(&self) -> String {
+        match self {
+            Self::NoList => "本平台没有其颁发机构的证书吊销列表".to_owned(),
+            Self::RanOut { next_update, at } => {
+                format!("其颁发机构的证书吊销列表已于{next_update}到期，现在是{at}")
+            }
+            Self::Forged => "以其颁发机构名义的证书吊销列表并非该机构签发".to_owned(),
+        }
+    }
 }
 
 impl CertificateFault {
@@ -72,6 +101,8 @@ impl CertificateFault {
             Self::Authority => "这是证书颁发机构的证书，不是个人或设备的证书。".to_owned(),
             Self::WrongUsage => "证书的扩展密钥用法不含客户端身份验证。".to_owned(),
             Self::NotForSignatures => "证书的密钥用法不含数字签名。".to_owned(),
+            Self::Revoked => "该证书或其证书链中的颁发机构证书已被吊销。".to_owned(),
+            Self::RevocationUnknown(why) => format!("无法确认证书是否已被吊销：{}。", why.zh()),
             Self::Chain(reason) => format!("证书链不可接受：{reason}。"),
             Self::SubjectAttribute { attribute, found } => {
                 format!("证书主题须恰有一个{attribute}，现有{found}个。")

@@ -9,6 +9,7 @@ pub mod holder_keys;
 pub mod machine;
 pub mod pem;
 pub mod possession;
+pub mod revocation;
 pub mod roots;
 pub mod signature;
 pub mod signer;
@@ -16,14 +17,17 @@ pub mod supplier;
 #[cfg(any(test, feature = "trial"))]
 pub mod trial;
 
-pub use chain::verify_chain;
+pub use chain::{verify_chain, verify_now};
 pub use fault::{CertificateFault, RootsError};
 pub use holder::{Holder, PublicKeyAlgorithm, fingerprint, not_after};
 pub use holder_keys::{HolderKeys, HolderKeysFault};
+pub use revocation::{RevocationListError, RevocationLists, WithoutFreshList};
 pub use roots::Roots;
 pub use signature::{SignatureFault, verify_signature};
 pub use signer::{Signer, SignerError};
 
+#[cfg(test)]
+mod revocation_tests;
 #[cfg(test)]
 mod tests;
 

@@ -1,7 +1,7 @@
 //! Certificates as PEM text, as authorities hand them out and configuration files hold them.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use rustls_pki_types::{CertificateDer, pem::PemObject};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject};
 
 /// Why a text holds no certificates.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,15 +24,31 @@ pub fn certificates(text: &str) -> Result<Vec<Vec<u8>>, PemError> {
     Ok(ders)
 }
 
+/// The one revocation list of a PEM text, DER.
+pub fn revocation_list(text: &str) -> Result<Vec<u8>, PemError> {
+    CertificateRevocationListDer::from_pem_slice(text.as_bytes())
+        .map(|der| der.to_vec())
+        .map_err(|e| PemError::Malformed(e.to_string()))
+}
+
 /// One certificate as a PEM section.
 pub fn certificate(der: &[u8]) -> String {
-    let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
+    section("CERTIFICATE", der)
+}
+
+/// A revocation list as a PEM section.
+pub fn revocation_list_section(der: &[u8]) -> String {
+    section("X509 CRL", der)
+}
+
+fn section(name: &str, der: &[u8]) -> String {
+    let mut text = format!("-----BEGIN {name}-----\n");
     for (at, character) in STANDARD.encode(der).chars().enumerate() {
         if at > 0 && at % 64 == 0 {
             text.push('\n');
         }
         text.push(character);
     }
-    text.push_str("\n-----END CERTIFICATE-----\n");
+    text.push_str(&format!("\n-----END {name}-----\n"));
     text
 }

@@ -1,16 +1,21 @@
-//! The root certificates a platform accepts. Parsed once, at start; a root that cannot be used
-//! stops the start instead of silently locking its holders out.
+//! The root certificates a platform accepts, and what their authorities have taken back. Roots are
+//! parsed once, at start; a root that cannot be used stops the start instead of silently locking its
+//! holders out. Revocation lists are replaced while the platform runs.
+
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 use sunbid_terms::Instant;
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
-use crate::fault::RootsError;
+use crate::{fault::RootsError, revocation::RevocationLists};
 
 /// Roots of trust, in the order in which they were configured.
 #[derive(Clone, Debug)]
 pub struct Roots {
     entries: Vec<Entry>,
+    // Replaced whole by whoever reads the lists, read for each question; shared by all clones.
+    revoked: Arc<RwLock<Arc<RevocationLists>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -32,12 +37,28 @@ impl Roots {
             .enumerate()
             .map(|(index, der)| entry(der).map_err(|reason| RootsError::Root { index, reason }))
             .collect::<Result<_, _>>()?;
-        Ok(Self { entries })
+        Ok(Self {
+            entries,
+            revoked: Arc::default(),
+        })
     }
 
     /// The certificates as they were configured, DER.
     pub fn ders(&self) -> Vec<Vec<u8>> {
         self.entries.iter().map(|entry| entry.der.clone()).collect()
+    }
+
+    /// The revocation lists as they are now.
+    pub fn revoked(&self) -> Arc<RevocationLists> {
+        self.revoked
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Puts other revocation lists in the place of those so far.
+    pub fn replace_revoked(&self, lists: RevocationLists) {
+        *self.revoked.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(lists);
     }
 
     /// The anchors that are within their own validity; path building itself never looks at it.

@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    PublicKeyData, RevocationReason, RevokedCertParams, SerialNumber,
 };
 use rustls_pki_types::CertificateDer;
 use sunbid_terms::Instant;
 
 use crate::{
+    fault::CertificateFault,
     pem,
     signer::{Signer, SignerError},
 };
@@ -25,6 +27,8 @@ pub enum TrialError {
     Issue(#[from] rcgen::Error),
     #[error("the trial authority's files cannot be read: {0}")]
     Pem(#[from] pem::PemError),
+    #[error("what shall be revoked is no certificate: {0}")]
+    Certificate(#[from] CertificateFault),
     #[error("the issued key cannot sign: {0}")]
     Signer(#[from] SignerError),
 }
@@ -171,6 +175,38 @@ impl TrialAuthority {
             certificate,
             key_pem: key.serialize_pem(),
         })
+    }
+
+    /// The authority's list of what it revoked, DER: `certificates` (DER), all at `this_update`.
+    pub fn revocation_list(
+        &self,
+        certificates: &[Vec<u8>],
+        this_update: Instant,
+        next_update: Instant,
+    ) -> Result<Vec<u8>, TrialError> {
+        let epoch = rcgen::date_time_ymd(1970, 1, 1);
+        let at = epoch + after_epoch(this_update);
+        let revoked_certs = certificates
+            .iter()
+            .map(|der| {
+                let parsed = crate::holder::parse(der)?;
+                Ok(RevokedCertParams {
+                    serial_number: SerialNumber::from_slice(parsed.raw_serial()),
+                    revocation_time: at,
+                    reason_code: Some(RevocationReason::KeyCompromise),
+                    invalidity_date: None,
+                })
+            })
+            .collect::<Result<_, CertificateFault>>()?;
+        let list = CertificateRevocationListParams {
+            this_update: at,
+            next_update: epoch + after_epoch(next_update),
+            crl_number: SerialNumber::from(this_update.seconds().unsigned_abs()),
+            issuing_distribution_point: None,
+            revoked_certs,
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        Ok(list.signed_by(&self.issuer)?.der().to_vec())
     }
 
     pub(crate) fn sign(

@@ -27,8 +27,14 @@ const TRANSFERS: [&str; 2] = [
 ];
 
 /// RPCs before anybody is known: what signing in takes, and whether it can be done.
-const SIGN_INS: [&str; 5] = [
+const SIGN_INS: [&str; 11] = [
     "/grpc.health.v1.Health/Check",
+    "/sunbid.registry.v1.AccountService/BeginProviderSignIn",
+    "/sunbid.registry.v1.AccountService/FinishPasskeySignIn",
+    "/sunbid.registry.v1.AccountService/FinishProviderSignIn",
+    "/sunbid.registry.v1.AccountService/RefreshSession",
+    "/sunbid.registry.v1.AccountService/SetPassword",
+    "/sunbid.registry.v1.AccountService/SignInWithPassword",
     "/sunbid.registry.v1.RegistryService/CreateChallenge",
     "/sunbid.registry.v1.RegistryService/GetPlatform",
     "/sunbid.registry.v1.RegistryService/RegisterOrganization",

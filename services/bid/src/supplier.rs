@@ -6,7 +6,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use sunbid_certificates::{Holder, Roots, verify_chain, verify_signature};
+use sunbid_certificates::{
+    CertificateFault, Holder, Roots, verify_chain, verify_now, verify_signature,
+};
 use sunbid_domain::bid::{Fault, fault::Duty};
 use sunbid_proofs::{Hash, sha256};
 use sunbid_terms::{CreditCode, Instant, MICROS};
@@ -77,7 +79,7 @@ impl Suppliers {
     }
 
     fn holder(&self, signed: &Signed<'_>, at: Instant) -> Result<Holder, Fault> {
-        let key = chain_key(signed);
+        let key = self.chain_key(signed);
         {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((seen, holder)) = known.get(&key) {
@@ -88,14 +90,13 @@ impl Suppliers {
                 }
             }
         }
-        let valid_at = |at| {
-            verify_chain(signed.certificate, signed.intermediates, &self.roots, at)
-                .map_err(|error| fault("certificate", error.zh(), format!("{error}.")))
-        };
-        let holder = valid_at(at)?;
+        let (certificate, between) = (signed.certificate, signed.intermediates);
+        let told = |error: CertificateFault| fault("certificate", error.zh(), format!("{error}."));
+        let holder = verify_now(certificate, between, &self.roots, at).map_err(told)?;
         // The record is written later, and holders judge the chain at the record's time: a chain
         // that ends meanwhile would be taken here and stop the opening there.
-        valid_at(at.plus_seconds(STILL_VALID_SECONDS))?;
+        let later = at.plus_seconds(STILL_VALID_SECONDS);
+        verify_chain(certificate, between, &self.roots, later).map_err(told)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();
@@ -103,13 +104,17 @@ impl Suppliers {
         known.insert(key, (at, holder.clone()));
         Ok(holder)
     }
-}
 
-fn chain_key(signed: &Signed<'_>) -> Hash {
-    let mut parts = vec![sha256(&[signed.certificate])];
-    parts.extend(signed.intermediates.iter().map(|der| sha256(&[der])));
-    let parts: Vec<&[u8]> = parts.iter().map(<[u8; 32]>::as_slice).collect();
-    sha256(&parts)
+    /// A chain under the revocation lists of today: others make it another question.
+    fn chain_key(&self, signed: &Signed<'_>) -> Hash {
+        let mut parts = vec![
+            *self.roots.revoked().revision(),
+            sha256(&[signed.certificate]),
+        ];
+        parts.extend(signed.intermediates.iter().map(|der| sha256(&[der])));
+        let parts: Vec<&[u8]> = parts.iter().map(<[u8; 32]>::as_slice).collect();
+        sha256(&parts)
+    }
 }
 
 fn fault(field: &'static str, zh: String, en: String) -> Fault {

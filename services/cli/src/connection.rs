@@ -16,6 +16,7 @@ use sunbid_contracts::{
     opening::v1::opening_service_client::OpeningServiceClient,
     registry::v1::{
         CreateChallengeRequest, GetPlatformRequest, GetPlatformResponse, SignInRequest, Subject,
+        account_service_client::AccountServiceClient,
         registry_service_client::RegistryServiceClient,
     },
     sandbox::v1::sandbox_service_client::SandboxServiceClient,
@@ -141,9 +142,25 @@ impl Connection {
         Ok(connection)
     }
 
+    /// Carries a token from now on that was got without a certificate.
+    pub fn carry(&mut self, access_token: &str, subject: &str) -> anyhow::Result<()> {
+        let token = format!("Bearer {access_token}")
+            .parse()
+            .context("the session's token is not ASCII")?;
+        *self.marks.locked() = Some(token);
+        self.subject = Some(Subject {
+            name: subject.to_owned(),
+            ..Subject::default()
+        });
+        Ok(())
+    }
+
     /// Gets a fresh token for the profile.
     pub async fn renew(&mut self) -> anyhow::Result<()> {
-        let profile = self.profile.clone().context("nobody is signed in")?;
+        let profile = self
+            .profile
+            .clone()
+            .context("this needs a profile with a certificate")?;
         // A token that has ended must not stand in the way of getting a new one.
         *self.marks.locked() = None;
         let origin = self.meet(&profile).await?.origin()?.to_owned();
@@ -224,7 +241,9 @@ impl Connection {
 
     /// The profile that is signed in.
     pub fn profile(&self) -> anyhow::Result<&Profile> {
-        self.profile.as_deref().context("nobody is signed in")
+        self.profile
+            .as_deref()
+            .context("this needs a profile with a certificate: it is signed, or lasts longer than a session's token")
     }
 
     /// Keys and mode of the platform.
@@ -237,6 +256,7 @@ impl Connection {
     }
 
     client!(registry, RegistryServiceClient);
+    client!(account, AccountServiceClient);
     client!(notice, NoticeServiceClient);
     client!(tender, TenderServiceClient);
     client!(deposit, DepositServiceClient);

@@ -4,7 +4,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 
-use crate::{connection::Connection, output::Output, profile::Profile};
+use crate::{
+    connection::Connection,
+    output::Output,
+    profile::{self, Profile},
+    session::Session,
+};
 
 /// Where the platform is when nobody says.
 pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:7700";
@@ -25,6 +30,10 @@ impl Context {
         let name = self.profile.as_deref().context(
             "this needs a profile: --profile NAME, or SUNBID_PROFILE in the environment",
         )?;
+        let folder = profile::folder(name)?;
+        if Session::is_in(&folder) {
+            return Session::connect(&folder, self.output.english).await;
+        }
         let mut profile = Profile::read(name)?;
         if let Some(endpoint) = &self.endpoint {
             profile.endpoint.clone_from(endpoint);

@@ -15,3 +15,4 @@ pub mod profile;
 pub mod progress;
 pub mod sealing;
 mod sending;
+mod session;

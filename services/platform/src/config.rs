@@ -12,6 +12,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use sunbid_journal::{AddressFault, Postgres};
+use sunbid_registry::settings::{
+    self, PasskeySettings, PasswordSettings, ProviderSettings, RegistrySettings,
+};
 use sunbid_service::{limits::Limits, setting::Database};
 
 use crate::{
@@ -40,6 +43,18 @@ pub struct Config {
     pub sandbox: bool,
     /// Certificate roots that subjects' certificates must end in: PEM files, relative to this file.
     pub roots: Vec<PathBuf>,
+    /// What the roots' authorities, and those below them, have taken back.
+    #[serde(default)]
+    pub revocation: Revocation,
+    /// People who sign in without a certificate.
+    #[serde(default)]
+    pub accounts: Accounts,
+    /// Where passkeys are used; without it nobody signs in with a password.
+    #[serde(default)]
+    pub passkeys: Option<Passkeys>,
+    /// The OpenID Connect provider that people sign in through.
+    #[serde(default)]
+    pub provider: Option<OpenIdProvider>,
     /// Seconds between two leaves of the public log.
     #[serde(default = "epoch_seconds")]
     pub epoch_seconds: u32,
@@ -85,6 +100,7 @@ pub struct Config {
     pub peers: BTreeMap<String, String>,
 }
 
+<<<<<<< HEAD
 /// Metrics and traces. Neither is there unless an address is given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -110,10 +126,44 @@ impl Default for Telemetry {
             sample_percent: 10,
             join_callers: false,
             trace_sealed_calls: false,
+=======
+/// Revocation lists of the authorities whose certificates are taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Revocation {
+    /// The lists, DER or PEM, relative to the settings' file. None: nothing is ever revoked by its
+    /// authority.
+    pub lists: Vec<PathBuf>,
+    /// What holds, once there are lists, for certificates of an authority that has none here or whose
+    /// list has run out.
+    pub without_fresh_list: Without,
+    /// Seconds between two looks whether the files have changed. SIGHUP reads them at once.
+    pub reload_seconds: u32,
+}
+
+/// What holds for certificates whose revocation cannot be asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Without {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They are taken, and the log says so.
+    Accept,
+}
+
+impl Default for Revocation {
+    fn default() -> Self {
+        Self {
+            lists: Vec::new(),
+            without_fresh_list: Without::Refuse,
+            reload_seconds: 60,
+>>>>>>> identity
         }
     }
 }
 
+<<<<<<< HEAD
 impl Telemetry {
     fn check(&self, sandbox: bool) -> Result<(), String> {
         if let Some(metrics) = self.metrics
@@ -150,10 +200,95 @@ impl Telemetry {
                     .to_owned(),
             );
         }
+=======
+/// How passwords are kept and how long sessions of people last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Accounts {
+    /// Memory that Argon2id takes for one password, KiB; at least 19456.
+    pub argon2_memory_kib: u32,
+    /// Its passes; at least 2.
+    pub argon2_passes: u32,
+    /// Its lanes.
+    pub argon2_lanes: u32,
+    /// Passwords that are worked on at a time; more wait, and many more are refused.
+    pub passwords_at_a_time: u32,
+    /// Minutes after which a session ends that was not refreshed.
+    pub session_idle_minutes: u32,
+    /// Hours after which a session ends in any case.
+    pub session_hours: u32,
+    /// Hours that a code for a new or forgotten password is good.
+    pub code_hours: u32,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        let passwords = PasswordSettings::default();
+        Self {
+            argon2_memory_kib: passwords.memory_kib,
+            argon2_passes: passwords.passes,
+            argon2_lanes: passwords.lanes,
+            passwords_at_a_time: passwords.at_a_time,
+            session_idle_minutes: 30,
+            session_hours: 12,
+            code_hours: 72,
+        }
+    }
+}
+
+impl Accounts {
+    fn passwords(&self) -> PasswordSettings {
+        PasswordSettings {
+            memory_kib: self.argon2_memory_kib,
+            passes: self.argon2_passes,
+            lanes: self.argon2_lanes,
+            at_a_time: self.passwords_at_a_time,
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.passwords().check()?;
+        settings::lifetimes(
+            self.session_idle_minutes,
+            self.session_hours,
+            self.code_hours,
+        )?;
+>>>>>>> identity
         Ok(())
     }
 }
 
+<<<<<<< HEAD
+=======
+/// Where passkeys are used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Passkeys {
+    /// The portal's domain. Never changed: passkeys are bound to it.
+    pub domain: String,
+    /// The addresses that browsers show, such as "https://ggzy.example.cn".
+    pub origins: Vec<String>,
+}
+
+/// An OpenID Connect provider, such as the city's unified identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenIdProvider {
+    /// Its issuer identifier, an https address.
+    pub issuer: String,
+    /// Under which it knows this platform.
+    pub client_id: String,
+    /// File with the secret that goes with it, relative to this file, readable by its owner alone.
+    #[serde(default)]
+    pub client_secret_file: Option<PathBuf>,
+    /// PEM files of the authorities of its TLS certificate; none: those that the web trusts.
+    #[serde(default)]
+    pub authorities: Vec<PathBuf>,
+    /// Where it may send people back to; "http://127.0.0.1/back" stands for any port on their machines.
+    pub redirect_uris: Vec<String>,
+}
+
+>>>>>>> identity
 /// A certificate that callers see. SIGHUP reads the files anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -188,6 +323,43 @@ pub struct Bank {
     pub trust_name: String,
 }
 
+impl OpenIdProvider {
+    fn read(&self, data: &Path) -> Result<ProviderSettings, ConfigFault> {
+        let fault = |key, path: &Path, cause: String| ConfigFault::Provider {
+            key,
+            path: path.to_owned(),
+            cause,
+        };
+        let mut client_secret = None;
+        if let Some(file) = &self.client_secret_file {
+            const KEY: &str = "client_secret_file";
+            let path = data.join(file);
+            let failed = |error: io::Error| fault(KEY, &path, error.to_string());
+            if fs::metadata(&path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
+                let cause = "it may be read by others; allow its owner alone (chmod 600)";
+                return Err(fault(KEY, &path, cause.to_owned()));
+            }
+            let text = fs::read_to_string(&path).map_err(failed)?;
+            client_secret = Some(text.trim_end_matches(['\r', '\n']).to_owned());
+        }
+        let mut authorities = Vec::new();
+        for file in &self.authorities {
+            let path = data.join(file);
+            let failed = |cause: String| fault("authorities", &path, cause);
+            let text = fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
+            let ders = sunbid_certificates::pem::certificates(&text);
+            authorities.extend(ders.map_err(|error| failed(error.to_string()))?);
+        }
+        Ok(ProviderSettings {
+            issuer: self.issuer.clone(),
+            client_id: self.client_id.clone(),
+            client_secret,
+            authorities,
+            redirect_uris: self.redirect_uris.clone(),
+        })
+    }
+}
+
 const fn epoch_seconds() -> u32 {
     60
 }
@@ -218,6 +390,12 @@ pub enum ConfigFault {
     Password { path: PathBuf, source: io::Error },
     #[error("database_password_file {0} may be read by others; allow its owner alone (chmod 600)")]
     OpenPassword(PathBuf),
+    #[error("provider.{key} {path} cannot be used: {cause}")]
+    Provider {
+        key: &'static str,
+        path: PathBuf,
+        cause: String,
+    },
     #[error(
         "{path}: listen = \"{listen}\" is reachable from the network; serve on a loopback address, \
          name a certificate in [tls], or put a TLS proxy in front and set behind_tls_proxy = true"
@@ -316,6 +494,30 @@ impl Config {
         Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
 
+    /// What the registry is told, with the provider's secret from where it is kept.
+    pub fn registry(&self, data: &Path) -> Result<RegistrySettings, ConfigFault> {
+        let accounts = &self.accounts;
+        let lifetimes = settings::lifetimes(
+            accounts.session_idle_minutes,
+            accounts.session_hours,
+            accounts.code_hours,
+        );
+        let lifetimes = lifetimes.map_err(|cause| ConfigFault::Form {
+            path: data.join(FILE),
+            cause,
+        })?;
+        let provider = self.provider.as_ref();
+        Ok(RegistrySettings {
+            passwords: accounts.passwords(),
+            lifetimes,
+            passkeys: self.passkeys.as_ref().map(|passkeys| PasskeySettings {
+                domain: passkeys.domain.clone(),
+                origins: passkeys.origins.clone(),
+            }),
+            provider: provider.map(|known| known.read(data)).transpose()?,
+        })
+    }
+
     /// Refuses to mix trial and production.
     pub fn require_mode(&self, data: &Path, sandbox: bool) -> Result<(), ConfigFault> {
         match (self.sandbox, sandbox) {
@@ -347,6 +549,12 @@ impl Config {
         if !(1..=3600).contains(&self.epoch_seconds) {
             return Err(form("epoch_seconds must be from 1 to 3600"));
         }
+        if !(1..=3600).contains(&self.revocation.reload_seconds) {
+            return Err(form("revocation.reload_seconds must be from 1 to 3600"));
+        }
+        self.accounts
+            .check()
+            .map_err(|cause| form(&format!("accounts: {cause}")))?;
         self.limits.check().map_err(|cause| form(&cause))?;
         self.telemetry
             .check(self.sandbox)
@@ -402,6 +610,10 @@ mod tests {
             behind_tls_proxy: false,
             sandbox: true,
             roots: vec!["roots/trial.pem".into()],
+            revocation: Revocation::default(),
+            accounts: Accounts::default(),
+            passkeys: None,
+            provider: None,
             epoch_seconds: 1,
             limits: Limits::default(),
             telemetry: Telemetry::default(),
@@ -626,6 +838,17 @@ mod tests {
                 ..Telemetry::default()
             },
             sandbox_clock: Some(file.clone()),
+            passkeys: Some(Passkeys {
+                domain: String::new(),
+                origins: vec![],
+            }),
+            provider: Some(OpenIdProvider {
+                issuer: String::new(),
+                client_id: String::new(),
+                client_secret_file: Some(file.clone()),
+                authorities: vec![],
+                redirect_uris: vec![],
+            }),
             tls: Some(Tls {
                 certificate: file.clone(),
                 key: file.clone(),

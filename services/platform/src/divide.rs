@@ -29,9 +29,10 @@ const PASSWORD: &str = "database-password";
 const DIVIDED: &str = "platform.toml.divided";
 
 /// Keys whose private half one service alone needs, besides its own.
-const OWNERS: [(&str, &str); 5] = [
+const OWNERS: [(&str, &str); 6] = [
     ("token.pk8", "registry"),
     ("challenges.secret", "registry"),
+    ("accounts.secret", "registry"),
     ("receipt.pk8", "bid"),
     ("log.secret", "audit"),
     ("blinding.secret", "audit"),
@@ -128,12 +129,27 @@ fn make_folder(
         let to = folder.join("certificates").join(to);
         copy(&division.certificates.join(from), &to)?;
     }
-    for root in &config.roots {
-        let to = folder.join(root);
+    let provider = config
+        .provider
+        .iter()
+        .filter(|_| name == "registry")
+        .flat_map(|provider| {
+            provider
+                .authorities
+                .iter()
+                .chain(&provider.client_secret_file)
+        });
+    for file in config
+        .roots
+        .iter()
+        .chain(&config.revocation.lists)
+        .chain(provider)
+    {
+        let to = folder.join(file);
         if let Some(parent) = to.parent() {
             fs::create_dir_all(parent).map_err(at(parent))?;
         }
-        copy(&data.join(root), &to)?;
+        copy(&data.join(file), &to)?;
     }
     if name != FRONT {
         give_keys(data, config, keys, &folder, name)?;

@@ -20,7 +20,11 @@ use sunbid_service::{
 use sunbid_terms::Clock;
 
 use crate::{
+<<<<<<< HEAD
     config::{Bank, Config, ConfigFault, FILE, Telemetry},
+=======
+    config::{Accounts, Bank, Config, ConfigFault, FILE, Revocation},
+>>>>>>> identity
     serve::SANDBOX_CLOCK,
 };
 
@@ -87,6 +91,10 @@ pub async fn initialise(data: &Path, with: Initialisation) -> Result<Config, Ini
         behind_tls_proxy: false,
         sandbox: with.sandbox,
         roots: vec![file],
+        revocation: Revocation::default(),
+        accounts: Accounts::default(),
+        passkeys: None,
+        provider: None,
         epoch_seconds: with.epoch_seconds,
         limits: Limits::default(),
         telemetry: Telemetry::default(),

@@ -10,6 +10,7 @@ mod front;
 pub mod initialise;
 pub mod overrides;
 pub mod readiness;
+mod revoked;
 mod sandbox;
 pub mod serve;
 mod watching;

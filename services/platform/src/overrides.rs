@@ -44,6 +44,87 @@ pub const SETTINGS: &[Described] = &[
         "PEM files of the roots that subjects' certificates end in",
     ),
     row(
+        "revocation.lists",
+        Kind::List,
+        "Files of revocation lists of the certificates' authorities",
+    ),
+    row(
+        "revocation.without_fresh_list",
+        Kind::Text,
+        "Certificates whose authority has no list here, or an old one: refuse or accept",
+    ),
+    row(
+        "revocation.reload_seconds",
+        Kind::Number,
+        "Seconds between two looks whether these files have changed, 1 to 3600",
+    ),
+    row(
+        "accounts.argon2_memory_kib",
+        Kind::Number,
+        "Memory that Argon2id takes for one password, KiB, at least 19456",
+    ),
+    row(
+        "accounts.argon2_passes",
+        Kind::Number,
+        "Its passes, at least 2",
+    ),
+    row("accounts.argon2_lanes", Kind::Number, "Its lanes, 1 to 4"),
+    row(
+        "accounts.passwords_at_a_time",
+        Kind::Number,
+        "Passwords that are worked on at a time",
+    ),
+    row(
+        "accounts.session_idle_minutes",
+        Kind::Number,
+        "Minutes after which a person's session ends unless refreshed, 16 to 240",
+    ),
+    row(
+        "accounts.session_hours",
+        Kind::Number,
+        "Hours after which it ends in any case, 1 to 24",
+    ),
+    row(
+        "accounts.code_hours",
+        Kind::Number,
+        "Hours that a code for a new password is good, 1 to 240",
+    ),
+    row(
+        "passkeys.domain",
+        Kind::Text,
+        "The portal's domain, which passkeys are bound to",
+    ),
+    row(
+        "passkeys.origins",
+        Kind::List,
+        "Addresses of the portal that browsers show",
+    ),
+    row(
+        "provider.issuer",
+        Kind::Text,
+        "OpenID Connect provider that people sign in through",
+    ),
+    row(
+        "provider.client_id",
+        Kind::Text,
+        "Under which it knows this platform",
+    ),
+    row(
+        "provider.client_secret_file",
+        Kind::Text,
+        "File with the secret that goes with it",
+    ),
+    row(
+        "provider.authorities",
+        Kind::List,
+        "PEM files of the authorities of its TLS certificate",
+    ),
+    row(
+        "provider.redirect_uris",
+        Kind::List,
+        "Where it may send people back to",
+    ),
+    row(
         "epoch_seconds",
         Kind::Number,
         "Seconds between two leaves of the public log, 1 to 3600",

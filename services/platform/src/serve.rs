@@ -43,6 +43,7 @@ use crate::{
     doors::{self, Doors},
     front::FrontLayer,
     readiness,
+    revoked::RevokedFiles,
     sandbox::Sandbox,
     watching,
 };
@@ -131,6 +132,11 @@ pub enum ServeError {
     Rules(#[from] sunbid_rules::EngineError),
     #[error("{what}: {cause}")]
     Roots { what: String, cause: String },
+    #[error("revocation list {path} cannot be used: {cause}")]
+    Revoked {
+        path: std::path::PathBuf,
+        cause: String,
+    },
     #[error("{address} cannot be served on: {source}")]
     Listen {
         address: SocketAddr,
@@ -152,6 +158,8 @@ pub struct Platform {
     shutdown: CancellationToken,
     servers: JoinSet<Result<(), tonic::transport::Error>>,
     face: Option<Arc<Face>>,
+    // Where services judge certificates.
+    revoked: Option<Arc<RevokedFiles>>,
     health: HealthReporter,
     tasks: JoinSet<()>,
     journals: Vec<Journal>,
@@ -180,6 +188,7 @@ impl Platform {
             shutdown: CancellationToken::new(),
             servers: JoinSet::new(),
             face: doors.face.clone(),
+            revoked: None,
             health: health.clone(),
             tasks: JoinSet::new(),
             journals: Vec::new(),
@@ -289,6 +298,16 @@ impl Platform {
             roads.clone(),
             self.shutdown.clone(),
         )?;
+        let revoked = Arc::new(RevokedFiles::new(
+            data,
+            &config.revocation,
+            parts.roots.clone(),
+            parts.clock.clone(),
+        ));
+        revoked.read()?;
+        self.tasks
+            .spawn(revoked.clone().follow(self.shutdown.clone()));
+        self.revoked = Some(revoked);
         let services = parts.start_services(config, part.services()).await?;
 
         let mut logs = Vec::new();
@@ -410,11 +429,16 @@ impl Platform {
             tokio::select! {
                 () = &mut stop => break None,
                 ended = self.servers.join_next() => break ended,
-                () = reload() => match self.face.as_ref().map(|face| face.reload()) {
-                    Some(Err(fault)) => tracing::error!(%fault, "the certificates stay as they are"),
-                    Some(Ok(())) => tracing::info!("certificates were read anew"),
-                    None => {}
-                },
+                () = reload() => {
+                    match self.face.as_ref().map(|face| face.reload()) {
+                        Some(Err(fault)) => tracing::error!(%fault, "the certificates stay as they are"),
+                        Some(Ok(())) => tracing::info!("certificates were read anew"),
+                        None => {}
+                    }
+                    if let Some(revoked) = &self.revoked {
+                        revoked.reload();
+                    }
+                }
             }
         };
         readiness::leave(&self.health).await;
@@ -543,7 +567,7 @@ impl Parts {
     ) -> Result<Started, ServeError> {
         let setting = self.setting(service)?;
         let started = match service {
-            "registry" => sunbid_registry::start(setting).await,
+            "registry" => sunbid_registry::start(setting, config.registry(&self.data)?).await,
             "notice" => sunbid_notice::start(setting).await,
             "tender" => sunbid_tender::start(setting).await,
             "deposit" => {

@@ -3,7 +3,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use sunbid_certificates::{Roots, verify_chain};
+use sunbid_certificates::{Roots, verify_now};
 use sunbid_contracts::registry::v1::{OrganizationKind, RegisterOrganizationResponse};
 use sunbid_domain::{
     Aggregate, Event, Refusal,
@@ -76,7 +76,7 @@ async fn enrol_first(
     if any.map_err(|error| BootstrapError::Storage(error.to_string()))? {
         return Err(BootstrapError::NotFirst);
     }
-    let holder = verify_chain(certificate, intermediates, roots, now)
+    let holder = verify_now(certificate, intermediates, roots, now)
         .map_err(|fault| BootstrapError::Refused(fault.to_string()))?;
     let registration = Registration {
         display_name: holder.organization_name.clone(),

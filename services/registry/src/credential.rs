@@ -2,20 +2,20 @@
 //! refusal that names the field.
 
 use sunbid_certificates::{
-    CertificateFault, Holder, HolderKeys, Roots, verify_chain, verify_signature,
+    CertificateFault, Holder, HolderKeys, Roots, verify_now, verify_signature,
 };
 use sunbid_contracts::{common::v1::KeyEvidence, registry::v1::RegisterOrganizationRequest};
 use sunbid_domain::{Refusal, registry::Credential};
 use sunbid_terms::Instant;
 
-/// The credential, if the certificate's chain is good at `at`. All DER.
+/// The credential, if the certificate's chain is good at `at`, which is now, and nothing in it is revoked. All DER.
 pub fn verify(
     certificate: &[u8],
     intermediates: &[Vec<u8>],
     roots: &Roots,
     at: Instant,
 ) -> Result<Credential, Refusal> {
-    let holder = verify_chain(certificate, intermediates, roots, at).map_err(|fault| {
+    let holder = verify_now(certificate, intermediates, roots, at).map_err(|fault| {
         let field = match fault {
             CertificateFault::TooManyIntermediates { .. } => "intermediates",
             _ => "certificate",

@@ -28,13 +28,16 @@ macro_rules! called {
     }};
 }
 
-fn told<T>(language: Language, answer: Result<T, Problem>) -> Result<Response<T>, Status> {
+pub(crate) fn told<T>(
+    language: Language,
+    answer: Result<T, Problem>,
+) -> Result<Response<T>, Status> {
     answer
         .map(Response::new)
         .map_err(|problem| problem.into_status(language))
 }
 
-type Answer<T> = Result<Response<T>, Status>;
+pub(crate) type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl RegistryService for Registry {

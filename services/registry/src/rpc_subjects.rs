@@ -149,7 +149,7 @@ impl Registry {
     }
 }
 
-fn authority(caller: &Caller) -> Authority<'_> {
+pub(crate) fn authority(caller: &Caller) -> Authority<'_> {
     let known = [
         Role::Administrator,
         Role::Purchaser,

@@ -6,11 +6,18 @@ use sunbid_journal::{Db, Migration, ReadError, Val, Write};
 use sunbid_service::Problem;
 use sunbid_terms::Instant;
 
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "registry",
-    sql: include_str!("../../../migrations/registry/0001_registry.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "registry",
+        sql: include_str!("../../../migrations/registry/0001_registry.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "accounts",
+        sql: include_str!("../../../migrations/registry/0002_accounts.sql"),
+    },
+];
 
 const PUT_ORGANIZATION: &str = "INSERT INTO organization (name, state, kinds, body) \
      VALUES ($1, $2, $3, $4) \
@@ -21,11 +28,16 @@ const PUT_SUBJECT: &str = "INSERT INTO subject (name, organization, fingerprint,
      body = excluded.body";
 const PUT_SESSION: &str = "INSERT INTO session (session_id, subject, organization, expire_us, ended) \
      VALUES ($1, $2, $3, $4, FALSE)";
+const EXTEND_SESSION: &str = "UPDATE session SET expire_us = $2 WHERE session_id = $1";
+const FIND_SESSION: &str =
+    "SELECT subject FROM session WHERE session_id = $1 AND NOT ended AND expire_us > $2";
 const END_SESSION: &str = "UPDATE session SET ended = TRUE WHERE session_id = $1";
 const END_SESSIONS_OF_SUBJECT: &str = "UPDATE session SET ended = TRUE WHERE subject = $1";
 const END_SESSIONS_OF_ORGANIZATION: &str =
     "UPDATE session SET ended = TRUE WHERE organization = $1";
 const DROP_EXPIRED_SESSIONS: &str = "DELETE FROM session WHERE expire_us <= $1";
+const SUBJECTS_WITH_SESSIONS: &str = "SELECT body FROM subject WHERE name > $1 AND name IN \
+     (SELECT subject FROM session WHERE expire_us > $2 AND NOT ended) ORDER BY name LIMIT $3";
 const FIND_SUBJECT: &str = "SELECT body FROM subject WHERE fingerprint = $1";
 const ANY_ORGANIZATION: &str = "SELECT name FROM organization LIMIT 1";
 const LIST_ORGANIZATIONS: &str = "SELECT body FROM organization \
@@ -43,10 +55,13 @@ pub const SQL: &[(&str, &str)] = &[
     ("PUT_ORGANIZATION", PUT_ORGANIZATION),
     ("PUT_SUBJECT", PUT_SUBJECT),
     ("PUT_SESSION", PUT_SESSION),
+    ("EXTEND_SESSION", EXTEND_SESSION),
+    ("FIND_SESSION", FIND_SESSION),
     ("END_SESSION", END_SESSION),
     ("END_SESSIONS_OF_SUBJECT", END_SESSIONS_OF_SUBJECT),
     ("END_SESSIONS_OF_ORGANIZATION", END_SESSIONS_OF_ORGANIZATION),
     ("DROP_EXPIRED_SESSIONS", DROP_EXPIRED_SESSIONS),
+    ("SUBJECTS_WITH_SESSIONS", SUBJECTS_WITH_SESSIONS),
     ("FIND_SUBJECT", FIND_SUBJECT),
     ("ANY_ORGANIZATION", ANY_ORGANIZATION),
     ("LIST_ORGANIZATIONS", LIST_ORGANIZATIONS),
@@ -89,7 +104,12 @@ pub fn put_organization(organization: &Organization) -> Write {
 
 /// `refused_until`: for a revoked subject, when the last token it may have got ends.
 pub fn put_subject(organization: &str, subject: &Subject, refused_until: Instant) -> Write {
-    let fingerprint = sunbid_certificates::fingerprint(&subject.certificate);
+    // What has no certificate is found by its name alone; the column wants something of its own.
+    let fingerprint = if subject.certificate.is_empty() {
+        sunbid_certificates::fingerprint(subject.name.as_bytes())
+    } else {
+        sunbid_certificates::fingerprint(&subject.certificate)
+    };
     write(
         PUT_SUBJECT,
         vec![
@@ -112,6 +132,20 @@ pub fn put_session(id: &[u8], subject: &str, organization: &str, expire_us: i64)
             Val::Int(expire_us),
         ],
     )
+}
+
+pub fn extend_session(id: &[u8], expire_us: i64) -> Write {
+    write(
+        EXTEND_SESSION,
+        vec![Val::Blob(id.to_vec()), Val::Int(expire_us)],
+    )
+}
+
+/// The subject of a session that has not ended.
+pub async fn find_session(db: &Db, id: &[u8], now: Instant) -> Result<Option<String>, ReadError> {
+    let values = [Val::Blob(id.to_vec()), Val::Int(now.micros())];
+    let rows = db.rows(FIND_SESSION, &values).await?;
+    rows.first().map(|row| row.text(0)).transpose()
 }
 
 pub fn end_session(id: &[u8]) -> Write {
@@ -173,6 +207,21 @@ pub async fn subjects(
 ) -> Result<Vec<Subject>, Problem> {
     let values = [text(organization), text(after), Val::Int(i64::from(limit))];
     bodies(db, LIST_SUBJECTS, &values).await
+}
+
+/// Subjects behind `after` that have open sessions.
+pub async fn subjects_with_sessions(
+    db: &Db,
+    now: Instant,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<Subject>, Problem> {
+    let values = [
+        text(after),
+        Val::Int(now.micros()),
+        Val::Int(i64::from(limit)),
+    ];
+    bodies(db, SUBJECTS_WITH_SESSIONS, &values).await
 }
 
 /// Ended sessions behind `after` whose tokens have not expired.

@@ -2,6 +2,7 @@
 //! speak for whom with which roles, and which sessions are open.
 //! Certificates come here verified: chains and signatures are checked before a decision is asked for.
 
+pub mod account;
 pub mod kinds;
 pub mod organization;
 pub mod subject;
@@ -9,8 +10,9 @@ pub mod subject;
 #[cfg(test)]
 mod tests;
 
+pub use account::{Account, Lifetimes, Person, is_login, not_proven};
 pub use organization::{Enrolment, OrganizationState, Registration};
-pub use subject::{Addition, Authority, Credential, Session, SubjectState};
+pub use subject::{Addition, Authority, Credential, Refreshed, Session, SubjectState};
 
 use sunbid_terms::CreditCode;
 
@@ -34,6 +36,16 @@ pub fn subject_name(organization: &str, fingerprint: &[u8; 32]) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     format!("{organization}/subjects/{id}")
+}
+
+/// The name of the subject that signs in as `login` in `organization`: the same for ever, so that a
+/// login name is never given twice and nothing has to be looked up.
+pub fn person_name(organization: &str, login: &str) -> String {
+    let text = format!("SUNBID-V1 person\0{organization}\0{login}");
+    subject_name(
+        organization,
+        &sunbid_proofs::hash::sha256(&[text.as_bytes()]),
+    )
 }
 
 /// The organisation a subject belongs to, where the name has the form of a subject's.

@@ -80,6 +80,7 @@ pub fn deadline() -> Instant {
 pub struct House {
     pub clock: Arc<TestClock>,
     pub authority: TrialAuthority,
+    pub roots: Arc<Roots>,
     pub key: SealingKey,
     pub tender: Tender,
     pub journal: Journal,
@@ -111,6 +112,7 @@ impl House {
         let from = start_of_time().plus_seconds(-86_400);
         let authority =
             TrialAuthority::new("试验根证书", from, from.plus_seconds(3650 * 86_400)).unwrap();
+        let roots = Arc::new(Roots::new(vec![authority.certificate().to_vec()]).unwrap());
         let clock = Arc::new(TestClock(AtomicI64::new(start_of_time().micros())));
         let keys = Keys::open(&folder.path().join("keys")).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -124,7 +126,7 @@ impl House {
             database: sunbid_service::trial::database().await.unwrap(),
             peers: Peers::new(&endpoint, Identity::new("bid", own, clock.clone(), ORIGIN)),
             rules: Arc::new(Engine::new().unwrap()),
-            roots: Arc::new(Roots::new(vec![authority.certificate().to_vec()]).unwrap()),
+            roots: roots.clone(),
             keys: keys.clone(),
             origin: ORIGIN.to_owned(),
             sandbox: true,
@@ -139,6 +141,7 @@ impl House {
         let house = Self {
             clock,
             authority,
+            roots,
             key,
             tender,
             journal: started.journal,

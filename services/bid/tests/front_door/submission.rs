@@ -1,6 +1,6 @@
 //! Submissions: the good one and every bad one.
 
-use sunbid_certificates::trial::TrialAuthority;
+use sunbid_certificates::{RevocationLists, WithoutFreshList, trial::TrialAuthority};
 use sunbid_contracts::bid::v1::{Bid, BidState, ListBidsRequest, Receipt, SubmitBidRequest};
 use sunbid_contracts::registry::v1::Role;
 use sunbid_proofs::{LogId, receipt};
@@ -275,6 +275,42 @@ async fn only_the_bidders_own_signature_counts() {
     house.clock.set(start_of_time().plus_seconds(366 * 86_400));
     let late = a.send(expired).await.unwrap_err();
     assert_eq!(rules(&late)[0], "B3");
+}
+
+/// From the moment that a list names it; what it signed before stands, for the receipt said so.
+#[tokio::test]
+async fn a_revoked_certificate_submits_nothing_further() {
+    let house = House::build().await;
+    let [a, b, _] = house.suppliers();
+    let first = a.plan(&house, 1);
+    a.send(a.request(&first, &first.seal())).await.unwrap();
+    let now = start_of_time();
+    let publish = |revoked: &[Vec<u8>], until| {
+        let list = house.authority.revocation_list(revoked, now, until);
+        let rule = WithoutFreshList::Refuse;
+        let lists = RevocationLists::new(&[list.unwrap()], &house.roots, rule, now);
+        house.roots.replace_revoked(lists.unwrap());
+    };
+    publish(
+        std::slice::from_ref(&a.identity.certificate),
+        now.plus_seconds(86_400),
+    );
+    let second = a.plan(&house, 2);
+    let refused = a
+        .send(a.request(&second, &second.seal()))
+        .await
+        .unwrap_err();
+    assert_eq!(fields(&refused), ["certificate"]);
+    assert!(refused.message().contains("revoked") || format!("{refused:?}").contains("revoked"));
+    let own = a.own(&house).await.unwrap().bid.unwrap();
+    assert_eq!((own.state, own.revision), (BidState::Submitted as i32, 1));
+    let other = b.plan(&house, 1);
+    b.send(b.request(&other, &other.seal())).await.unwrap();
+    // A list that has run out says nothing any more, and nobody signs meanwhile.
+    publish(&[], now);
+    let other = b.plan(&house, 2);
+    let refused = b.send(b.request(&other, &other.seal())).await.unwrap_err();
+    assert_eq!(fields(&refused), ["certificate"]);
 }
 
 #[tokio::test]

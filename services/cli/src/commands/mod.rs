@@ -1,5 +1,6 @@
 //! The commands, one file for each thing they are about.
 
+mod account;
 mod audit;
 pub mod bank;
 pub mod bid;
@@ -15,6 +16,7 @@ mod question;
 mod rules;
 pub mod serve;
 pub mod settings;
+mod sign_in;
 pub mod tender;
 pub mod trial;
 pub mod trustee;
@@ -73,6 +75,11 @@ enum Command {
     /// Who you are: certificates and keys of this machine.
     #[command(subcommand)]
     Profile(profile::ProfileCommand),
+    /// Sign in without a certificate; the profile keeps the session.
+    SignIn(sign_in::SignInArguments),
+    /// People without certificates: enrolment, passwords, sessions.
+    #[command(subcommand)]
+    Account(account::AccountCommand),
     /// A trial certificate authority, for sandboxes.
     #[command(subcommand)]
     Trial(trial::TrialCommand),
@@ -181,6 +188,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Trustee(command) => trustee::run(&context, command).await,
         Command::Bank(command) => bank::run(&context, command).await,
         Command::Profile(command) => profile::run(&context, command).await,
+        Command::SignIn(arguments) => sign_in::run(&context, arguments).await,
+        Command::Account(command) => account::run(&context, command).await,
         Command::Trial(command) => trial::run(&context, command),
         Command::Organization(command) => organization::run(&context, command).await,
         Command::Intent(command) => intent::run(&context, command).await,

@@ -135,7 +135,7 @@ pub enum RoleArgument {
 }
 
 impl RoleArgument {
-    const fn message(self) -> Role {
+    pub(super) const fn message(self) -> Role {
         match self {
             Self::Administrator => Role::Administrator,
             Self::Purchaser => Role::Purchaser,

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use sunbid_certificates::{
-    machine,
+    machine, pem,
     trial::{TrialAuthority, TrialSubject},
 };
 use sunbid_platform::{divide::FRONT, serve::SERVICES};
@@ -51,6 +51,19 @@ pub enum TrialCommand {
         /// Name of the person or machine.
         #[arg(long)]
         person: String,
+    },
+    /// Make a revocation list of the authority: the certificates it names, and no others, are revoked.
+    Revoke {
+        /// Folder of the authority.
+        folder: PathBuf,
+        /// PEM files of the certificates that are revoked; with none, an empty list.
+        certificates: Vec<PathBuf>,
+        /// File of the list, PEM.
+        #[arg(long)]
+        to: PathBuf,
+        /// Days until the list runs out.
+        #[arg(long, default_value_t = 7)]
+        days: u16,
     },
 }
 
@@ -102,6 +115,28 @@ pub fn run(_: &Context, command: TrialCommand) -> anyhow::Result<()> {
             )?;
             write_secret(&folder.join(format!("{file}.key.pem")), &identity.key_pem)?;
             println!("{code} {}", folder.join(format!("{file}.pem")).display());
+        }
+        TrialCommand::Revoke {
+            folder,
+            certificates,
+            to,
+            days,
+        } => {
+            let read =
+                |path: &Path| fs::read_to_string(path).with_context(|| path.display().to_string());
+            let root = read(&folder.join("root.pem"))?;
+            let authority = TrialAuthority::from_pem(&root, &read(&folder.join("root.key.pem"))?)?;
+            let mut revoked = Vec::new();
+            for path in &certificates {
+                revoked.extend(pem::certificates(&read(path)?)?.into_iter().next());
+            }
+            let until = now.plus_seconds(i64::from(days) * 86_400);
+            let list = authority.revocation_list(&revoked, now, until)?;
+            // Whole or not at all: a platform may be reading it.
+            let beside = to.with_extension("new");
+            fs::write(&beside, pem::revocation_list_section(&list))?;
+            fs::rename(&beside, &to)?;
+            println!("{}", to.display());
         }
     }
     Ok(())

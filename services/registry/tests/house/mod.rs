@@ -1,5 +1,7 @@
 //! A registry behind the platform's own guard on a real socket, with a clock that tests move.
 
+#![allow(dead_code, reason = "each test lives in some of its rooms")]
+
 use std::{
     path::Path,
     sync::{
@@ -14,6 +16,7 @@ use sunbid_certificates::{
 };
 use sunbid_contracts::registry::v1::{self as pb, registry_service_client::RegistryServiceClient};
 use sunbid_journal::Journal;
+use sunbid_registry::RegistrySettings;
 use sunbid_rules::Engine;
 use sunbid_service::{
     Keys, Peers, Setting,
@@ -68,10 +71,13 @@ pub fn start_of_time() -> Instant {
 pub struct House {
     pub clock: Arc<TestClock>,
     pub authority: TrialAuthority,
+    pub roots: Arc<Roots>,
     pub administrator: TrialIdentity,
     pub journal: Journal,
     keys: Keys,
     channel: Channel,
+    // They end with it.
+    _tasks: tokio::task::JoinSet<()>,
     shutdown: CancellationToken,
     _folder: tempfile::TempDir,
 }
@@ -97,6 +103,10 @@ pub fn identity(authority: &TrialAuthority, code: &str, name: &str, days: i64) -
 impl House {
     /// A platform whose first administrator is enrolled.
     pub async fn build() -> Self {
+        Self::with(RegistrySettings::default()).await
+    }
+
+    pub async fn with(settings: RegistrySettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let from = start_of_time().plus_seconds(-86_400);
         let authority =
@@ -114,6 +124,7 @@ impl House {
             Err(sunbid_registry::BootstrapError::NotFirst)
         ));
 
+        let roots = Arc::new(roots);
         let keys = Keys::open(&folder.path().join("keys")).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -130,13 +141,13 @@ impl House {
             database,
             peers,
             rules: Arc::new(Engine::new().unwrap()),
-            roots: Arc::new(roots),
+            roots: roots.clone(),
             keys: keys.clone(),
             origin: ORIGIN.to_owned(),
             sandbox: true,
             shutdown: shutdown.clone(),
         };
-        let started = sunbid_registry::start(setting).await.unwrap();
+        let started = sunbid_registry::start(setting, settings).await.unwrap();
         let mut routes = RoutesBuilder::default();
         (started.install)(&mut routes);
         let guard = Guard {
@@ -161,13 +172,19 @@ impl House {
         Self {
             clock,
             authority,
+            roots,
             administrator,
             journal: started.journal,
             keys,
             channel: endpoint.connect_lazy(),
+            _tasks: started.tasks,
             shutdown,
             _folder: folder,
         }
+    }
+
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
     }
 
     pub fn client(&self) -> RegistryServiceClient<Channel> {
