@@ -22,7 +22,7 @@ use sunbid_cli::{
     commands::verify,
     demo::{
         acts::{make_bid, submit, wait_for_state},
-        cast::{PURCHASER, SUPPLIERS},
+        cast::{HOLDERS, PURCHASER, SUPPLIERS},
     },
 };
 use sunbid_contracts::{
@@ -123,6 +123,16 @@ pub async fn run(form: Form) -> Played {
         }
         moved += moves;
         opened(&world, &tender).await?;
+        // The next tender begins with empty desks, and with a ceremony, which starts the daemons.
+        for holder in [&PURCHASER].into_iter().chain(&HOLDERS) {
+            world
+                .stage
+                .kill(&format!("trustee-{}", holder.profile))
+                .await;
+        }
+        for supplier in &SUPPLIERS {
+            std::fs::remove_dir_all(world.stage.desk(supplier.profile)?)?;
+        }
     }
     world.stage.strike().await;
     Ok(format!(
