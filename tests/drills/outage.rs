@@ -22,7 +22,7 @@ use sunbid_cli::{
     commands::verify,
     demo::{
         acts::{make_bid, submit, wait_for_state},
-        cast::{PURCHASER, SUPPLIERS},
+        cast::{HOLDERS, PURCHASER, SUPPLIERS},
     },
 };
 use sunbid_contracts::{
@@ -123,6 +123,16 @@ pub async fn run(form: Form) -> Played {
         }
         moved += moves;
         opened(&world, &tender).await?;
+        // The next tender begins with empty desks, and with a ceremony, which starts the daemons.
+        for holder in [&PURCHASER].into_iter().chain(&HOLDERS) {
+            world
+                .stage
+                .kill(&format!("trustee-{}", holder.profile))
+                .await;
+        }
+        for supplier in &SUPPLIERS {
+            std::fs::remove_dir_all(world.stage.desk(supplier.profile)?)?;
+        }
     }
     world.stage.strike().await;
     Ok(format!(
@@ -197,6 +207,8 @@ async fn one(
     tokio::time::sleep(Duration::from_millis(2500)).await;
     let until = before.plus_seconds(around.until);
     let (last_up, first_up) = go_away(world, way, until).await?;
+    // Tokens are short-lived, and time went on.
+    world.stage.renew().await?;
     let outage = wait_for("a record of the outage", async || {
         let all = outages(world).await.ok()?;
         (all.len() > known.len())
@@ -242,7 +254,7 @@ async fn everywhere(
     expected: Instant,
     outage: &Outage,
 ) -> anyhow::Result<Tender> {
-    let connection = world.stage.of(PURCHASER.profile).await?;
+    let connection = world.stage.anyone().await?;
     let now = wait_for(&format!("the deadline {expected} everywhere"), async || {
         let name = tender.name.clone();
         let request = GetTenderRequest { name: name.clone() };

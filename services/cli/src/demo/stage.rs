@@ -257,6 +257,11 @@ impl Stage {
         sandbox
             .advance_clock(AdvanceClockRequest { to_us: to.micros() })
             .await?;
+        self.renew().await
+    }
+
+    /// Everybody signs in again.
+    pub async fn renew(&self) -> anyhow::Result<()> {
         let mut connections = self.connections.lock().await;
         for connection in connections.values_mut() {
             connection.renew().await?;
