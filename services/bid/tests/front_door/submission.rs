@@ -286,7 +286,8 @@ async fn a_revoked_certificate_submits_nothing_further() {
     a.send(a.request(&first, &first.seal())).await.unwrap();
     let now = start_of_time();
     let publish = |revoked: &[Vec<u8>], until| {
-        let list = house.authority.revocation_list(revoked, now, until);
+        let earlier = now.plus_seconds(-60);
+        let list = house.authority.revocation_list(revoked, earlier, until);
         let rule = WithoutFreshList::Refuse;
         let lists = RevocationLists::new(&[list.unwrap()], &house.roots, rule, now);
         house.roots.replace_revoked(lists.unwrap());
