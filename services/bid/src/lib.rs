@@ -9,6 +9,7 @@ mod closed;
 mod closing;
 mod follow;
 mod intake;
+mod line;
 mod own;
 mod payloads;
 mod receipt;
@@ -69,6 +70,7 @@ pub async fn start_with(setting: Setting, free_space_floor: u64) -> Result<Start
         boxes: boxes::Boxes::default(),
         uploads: upload::Uploads::default(),
         closed: closed::ClosedLogs::default(),
+        line: line::Line::default(),
         checks: checks::Checks::default(),
         vault,
         journal: journal.clone(),

@@ -20,8 +20,8 @@ use sunbid_terms::Clock;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    NAME, boxes::Boxes, checks::Checks, closed::ClosedLogs, receipt::Receipts, streams::BidStreams,
-    supplier::Suppliers, upload::Uploads, vault::Vault,
+    NAME, boxes::Boxes, checks::Checks, closed::ClosedLogs, line::Line, receipt::Receipts,
+    streams::BidStreams, supplier::Suppliers, upload::Uploads, vault::Vault,
 };
 
 /// Everything the service works with.
@@ -38,6 +38,7 @@ pub struct Office {
     pub uploads: Uploads,
     pub closed: ClosedLogs,
     pub checks: Checks,
+    pub line: Line,
     pub vault: Vault,
 }
 
