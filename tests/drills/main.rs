@@ -3,7 +3,12 @@
 //! held, its figures; what it saw on the way goes to standard error. One that finds what must not be
 //! ends the run with an error, after the others had their turn.
 
+mod dice;
 mod failover;
+mod faults;
+mod feed;
+mod kill;
+mod rush;
 
 use std::{future::Future, pin::Pin};
 
@@ -22,7 +27,25 @@ type Played = anyhow::Result<String>;
 type Drill = fn(Form) -> Pin<Box<dyn Future<Output = Played>>>;
 
 /// Every drill by its name, in the order in which all are played.
-const DRILLS: &[(&str, Drill)] = &[("failover", |form| Box::pin(failover::run(form)))];
+const DRILLS: &[(&str, Drill)] = &[
+    ("failover", |form| Box::pin(failover::run(form))),
+    ("kill", |form| Box::pin(kill::run(form))),
+    ("rush", |form| Box::pin(rush::run(form))),
+    ("feed", |form| Box::pin(feed::run(form))),
+    ("faults", |form| Box::pin(faults::run(form))),
+];
+
+/// What a variable says of how much is played; nothing where it is not set.
+fn number(variable: &str) -> anyhow::Result<Option<usize>> {
+    match std::env::var(variable) {
+        Ok(text) => {
+            Ok(Some(text.parse().with_context(|| {
+                format!("{variable}={text:?} is no whole number")
+            })?))
+        }
+        Err(_) => Ok(None),
+    }
+}
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
