@@ -74,6 +74,8 @@ impl Scene {
     async fn set(world: World) -> anyhow::Result<Self> {
         let crowd = Arc::new(Crowd::enrol(&world, SUPPLIERS).await?);
         let tender = tenders::of_sheets(&world, LOTS).await?;
+        // The clock was moved for the notice.
+        crowd.sign_in().await?;
         let mut storm = Stubborn::begin(&crowd, &tender);
         storm.wait_for(CALM).await?;
         Ok(Self {
@@ -332,7 +334,15 @@ async fn network_cuts(rounds: usize) -> anyhow::Result<String> {
     let dice = Dice::default();
     let mut cut = Vec::new();
     for round in 0..rounds * 6 {
-        let place = usize::try_from(dice.below(roads.0.len() as u64)?)?;
+        // The road of every submission twice, then any.
+        let first = roads
+            .0
+            .iter()
+            .position(|road| (road.0, road.1) == (FRONT, "bid"));
+        let place = match first {
+            Some(first) if round < 2 => first,
+            _ => usize::try_from(dice.below(roads.0.len() as u64)?)?,
+        };
         let (from, to, road) = &roads.0[place];
         let how = if round % 2 == 0 {
             Road::Cut

@@ -64,6 +64,8 @@ pub async fn run(form: Form) -> Played {
 async fn storm(world: World, processes: &[&str], kills: usize) -> anyhow::Result<(usize, u64)> {
     let crowd = Arc::new(Crowd::enrol(&world, SUPPLIERS).await?);
     let tender = tenders::of_sheets(&world, LOTS).await?;
+    // The clock was moved for the notice.
+    crowd.sign_in().await?;
     let mut storm = Stubborn::begin(&crowd, &tender);
     storm.wait_for(CALM).await?;
     let dice = Dice::default();
