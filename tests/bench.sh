@@ -3,7 +3,7 @@
 # what - the peer measured in the same run. Progress goes to standard error.
 #   tests/bench.sh                       all, for people
 #   tests/bench.sh --markdown            all, as the table of the README
-#   tests/bench.sh [--markdown] NAME...  some: journal, postgres, sealing, load
+#   tests/bench.sh [--markdown] NAME...  some: journal, postgres, reads, sealing, load
 # Peers `age` and `openssl` are measured where they are installed; postgres needs PostgreSQL with
 # pgbench. Data go under
 # $SUNBID_BENCH_DIR or target/: it must be a real disk.
@@ -15,7 +15,7 @@ if [[ "${1:-}" == --markdown ]]; then
   form=markdown
   shift
 fi
-(($#)) || set -- journal postgres sealing load
+(($#)) || set -- journal postgres reads sealing load
 
 folder=${SUNBID_BENCH_DIR:-$PWD/target/tmp}
 mkdir -p "$folder"
@@ -27,13 +27,14 @@ measure() {
   case $1 in
     journal) cargo bench --locked -p sunbid-journal --bench journal ;;
     postgres) cargo bench --locked -p sunbid-journal --bench postgres ;;
+    reads) cargo bench --locked -p sunbid-journal --bench reads ;;
     sealing)
       cargo bench --locked -p sunbid-sealing --bench sealing
       TMPDIR=$folder cargo bench --locked -p sunbid-sealing --bench peers ;;
     load)
       cargo build --locked --release -p sunbid -p sunbid-tests --bins >&2
       TMPDIR=$folder target/release/load bench ;;
-    *) echo "bench: there is no $1; there are journal, postgres, sealing and load" >&2; return 2 ;;
+    *) echo "bench: there is no $1; there are journal, postgres, reads, sealing and load" >&2; return 2 ;;
   esac
 }
 

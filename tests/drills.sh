@@ -2,6 +2,12 @@
 # Drills with real processes on this machine: what is lost, and what must not be, when parts die.
 #   tests/drills.sh [short|long] [NAME]...    short where nothing is said; all drills without a name
 # Drills:
+#   kill       any process is killed at any moment under a storm of submissions (needs PostgreSQL);
+#              SUNBID_KILLS and SUNBID_KILLS_APART say how often
+#   rush       very many bids in a tender's last seconds; SUNBID_RUSH_BIDS and SUNBID_RUSH_SECONDS
+#              say how many in how many
+#   feed       ten writers; whether any follower missed a record (needs PostgreSQL)
+#   faults     full disk, slow, silent and restarted database, network cuts, jumping clocks
 #   failover   the database's server is killed, its standby takes over (needs PostgreSQL)
 #   outage     the platform goes away around deadlines, which move by rule, with notices (needs Python)
 set -euo pipefail

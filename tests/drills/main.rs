@@ -3,8 +3,13 @@
 //! held, its figures; what it saw on the way goes to standard error. One that finds what must not be
 //! ends the run with an error, after the others had their turn.
 
+mod dice;
 mod failover;
+mod faults;
+mod feed;
+mod kill;
 mod outage;
+mod rush;
 
 use std::{future::Future, pin::Pin};
 
@@ -26,7 +31,23 @@ type Drill = fn(Form) -> Pin<Box<dyn Future<Output = Played>>>;
 const DRILLS: &[(&str, Drill)] = &[
     ("failover", |form| Box::pin(failover::run(form))),
     ("outage", |form| Box::pin(outage::run(form))),
+    ("kill", |form| Box::pin(kill::run(form))),
+    ("rush", |form| Box::pin(rush::run(form))),
+    ("feed", |form| Box::pin(feed::run(form))),
+    ("faults", |form| Box::pin(faults::run(form))),
 ];
+
+/// What a variable says of how much is played; nothing where it is not set.
+fn number(variable: &str) -> anyhow::Result<Option<usize>> {
+    match std::env::var(variable) {
+        Ok(text) => {
+            Ok(Some(text.parse().with_context(|| {
+                format!("{variable}={text:?} is no whole number")
+            })?))
+        }
+        Err(_) => Ok(None),
+    }
+}
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);

@@ -4,10 +4,18 @@
 pub mod anyrpc;
 pub mod collector;
 pub mod scraped;
+pub mod books;
+pub mod crowd;
+pub mod process;
+pub mod proxy;
+pub mod small_bid;
 pub mod storm;
+pub mod stubborn;
 pub mod surfaces;
+pub mod tenders;
+pub mod volley;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use sunbid_cli::{
@@ -29,6 +37,8 @@ pub const OUTPUT: Output = Output {
 pub struct World {
     pub stage: Stage,
     pub narrator: Narrator,
+    /// The PostgreSQL database that the platform is over, if it is.
+    pub database: Option<String>,
     folder: TempDir,
 }
 
@@ -47,26 +57,51 @@ impl World {
 
     /// Raises a platform on free ports, over a PostgreSQL database where one is named.
     pub async fn raise_on(database: Option<String>) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("sunbid-test-").tempdir()?;
+        Self::raise_in(&std::env::temp_dir(), database).await
+    }
+
+    /// The same in a folder under `base`.
+    pub async fn raise_in(base: &Path, database: Option<String>) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("sunbid-test-")
+            .tempdir_in(base)?;
         let narrator = Narrator::new(OUTPUT, true);
-        let stage = Stage::raise(program()?, folder.path(), 0, database, &narrator, OUTPUT).await?;
+        let over = database.clone();
+        let stage = Stage::raise(program()?, folder.path(), 0, over, &narrator, OUTPUT).await?;
         Ok(Self {
             stage,
             narrator,
+            database,
             folder,
         })
     }
 
     /// Raises a platform whose services run apart, on free ports.
     pub async fn raise_apart() -> anyhow::Result<Self> {
+        Self::raise_apart_on(None).await
+    }
+
+    /// The same over a PostgreSQL database where one is named.
+    pub async fn raise_apart_on(database: Option<String>) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("sunbid-test-").tempdir()?;
         let narrator = Narrator::new(OUTPUT, true);
-        let stage = Stage::raise_apart(program()?, folder.path(), &narrator, OUTPUT).await?;
+        let over = database.clone();
+        let stage = Stage::raise_apart(program()?, folder.path(), over, &narrator, OUTPUT).await?;
         Ok(Self {
             stage,
             narrator,
+            database,
             folder,
         })
+    }
+
+    /// Folder of a service's own files.
+    pub fn data_of(&self, service: &str) -> PathBuf {
+        if self.stage.is_apart() {
+            self.stage.part(service)
+        } else {
+            self.data()
+        }
     }
 
     /// The platform's own folder.

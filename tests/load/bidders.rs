@@ -1,18 +1,13 @@
 //! Suppliers in numbers, and their small bids, sealed and signed ahead in memory.
 
 use anyhow::Context as _;
-use sunbid_certificates::supplier;
-use sunbid_cli::{
-    commands::organization::Kind,
-    connection::{Connection, request_id},
-    demo::cast::Part,
-};
+use sunbid_cli::{commands::organization::Kind, connection::Connection, demo::cast::Part};
 use sunbid_contracts::{bid::v1::SubmitBidRequest, tender::v1::Tender};
-use sunbid_sealing::{
-    Bundle, CheckedHeader, Class, Element, Label, OsRng, SealingKey, Subject, Workers, seal,
-};
 use sunbid_terms::CreditCode;
-use sunbid_tests::World;
+use sunbid_tests::{
+    World,
+    small_bid::{self, Signatory},
+};
 use tokio::task::JoinSet;
 
 /// Enrols as many suppliers.
@@ -45,52 +40,14 @@ pub fn sealed(
     lot_id: &str,
     revision: u32,
 ) -> anyhow::Result<SubmitBidRequest> {
-    let key = SealingKey::new(
-        tender.key_id.as_slice().try_into()?,
-        Element::decode(tender.public_key.as_slice().try_into()?)?,
-    );
-    let deadline = tender
-        .timetable
-        .context("an announced tender has a timetable")?
-        .bid_deadline_us;
-    let code = CreditCode::complete(part.code)?;
-    let subject = Subject {
-        tender: Label::new(&tender.name)?,
-        lot: Label::new(lot_id)?,
-        part: 0,
-        class: Class::Public,
-        bidder: Label::new(code.as_str())?,
-        revision,
-        not_before: u64::try_from(deadline / 1_000_000)?,
-    };
-    let sheet =
-        serde_json::json!({ "price": format!("{}.00", 100_000 + revision), "period": "60" });
-    let content = serde_json::to_vec(&sheet)?;
-    let mut payload = Vec::new();
-    let envelope = seal(
-        &key,
-        &subject,
-        content.len() as u64,
-        content.as_slice(),
-        &mut payload,
-        Workers::ONE,
-        &mut OsRng,
-    )?;
-    let header = CheckedHeader::parse(&envelope.header.encode())?;
-    let bundle = Bundle::of(&[&header])?.id();
     let profile = caller.profile()?;
-    let signed = supplier::submission(&profile.certificate, &bundle);
-    Ok(SubmitBidRequest {
-        request_id: request_id(),
-        tender: tender.name.clone(),
-        lot_id: lot_id.to_owned(),
-        revision: i64::from(revision),
-        headers: vec![header.encode()],
-        certificate: profile.certificate.clone(),
-        intermediates: profile.intermediates.clone(),
-        signature: profile.signer.sign(&signed)?,
-        inline_payloads: vec![payload],
-    })
+    let by = Signatory {
+        code: &CreditCode::complete(part.code)?,
+        certificate: &profile.certificate,
+        intermediates: &profile.intermediates,
+        signer: &profile.signer,
+    };
+    small_bid::sealed(by, tender, lot_id, revision)
 }
 
 /// Sends every supplier's bids, each supplier's one after the other, all suppliers at once; every

@@ -6,7 +6,6 @@
 
 mod bidders;
 mod opening;
-mod process;
 mod report;
 mod sizes;
 mod starting;

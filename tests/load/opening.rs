@@ -23,10 +23,10 @@ use sunbid_contracts::{
     tender::v1::{Lot, Tender},
 };
 use sunbid_terms::Instant;
-use sunbid_tests::{World, program};
+use sunbid_tests::{World, process, program};
 use tokio::process::Command;
 
-use crate::{bidders, process, report, sizes::Sizes};
+use crate::{bidders, report, sizes::Sizes};
 
 const LOTS: usize = 20;
 /// Holders whose signatures and shares an opening needs.

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant as Timer};
 
 use anyhow::Context as _;
-use sunbid_tests::World;
+use sunbid_tests::{World, process};
 
-use crate::{process, report, sizes::Sizes, yardstick};
+use crate::{report, sizes::Sizes, yardstick};
 
 /// Seconds that a start may take, and MiB that an idle platform may hold.
 const START_TARGET: f64 = 1.0;

@@ -9,9 +9,9 @@ use sunbid_certificates::{supplier, verify_signature};
 use sunbid_cli::demo::{acts, cast::Part, money::pay_deposit};
 use sunbid_contracts::tender::v1::Tender;
 use sunbid_sealing::{Bundle, CheckedHeader, PayloadTree, leaf_hash};
-use sunbid_tests::World;
+use sunbid_tests::{World, process};
 
-use crate::{bidders, process, report, sizes::Sizes, yardstick};
+use crate::{bidders, report, sizes::Sizes, yardstick};
 
 pub async fn measure(sizes: &Sizes) -> anyhow::Result<()> {
     let world = World::raise().await?;

@@ -1,6 +1,7 @@
 //! How fast the journal commits on PostgreSQL, beside single-row inserts of the same size by as many
 //! clients of pgbench on the same server in the same run: on one log, over 1,000 logs, and as two
-//! replicas, each with a pool and a writer of its own, that share one log.
+//! replicas, each with a pool and a writer of its own: over 1,000 logs of which each has its own half, as
+//! when requests are routed by tender, and both on one log.
 //!
 //! Prints `name<TAB>value<TAB>unit<TAB>ratio<TAB>against`; prints nothing where PostgreSQL is not
 //! installed. Data go under `$SUNBID_BENCH_DIR`, or else the system's temporary folder: it must be
@@ -47,12 +48,13 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
-    let mut results: Vec<[f64; 4]> = Vec::new();
+    let mut results: Vec<[f64; 5]> = Vec::new();
     for _ in 0..ROUNDS {
         results.push([
             runtime.block_on(plain(&cluster)),
             runtime.block_on(callers(&cluster, 1, 1)),
             runtime.block_on(callers(&cluster, 1, 1000)),
+            runtime.block_on(callers(&cluster, 2, 1000)),
             runtime.block_on(callers(&cluster, 2, 1)),
         ]);
     }
@@ -61,7 +63,7 @@ fn main() {
         values.sort_by(f64::total_cmp);
         values[ROUNDS / 2]
     };
-    let [plain, one, logs, replicas] = [0, 1, 2, 3].map(median);
+    let [plain, one, logs, routed, shared] = [0, 1, 2, 3, 4].map(median);
     let line = |name: &str, value: f64| {
         let ratio = value / plain;
         println!("{name}\t{value:.0}\t/s\t{ratio:.2}\tpgbench_64_clients");
@@ -69,7 +71,8 @@ fn main() {
     line("pgbench_64_clients", plain);
     line("postgres_journal_64_callers", one);
     line("postgres_journal_1000_logs", logs);
-    line("postgres_journal_2_replicas", replicas);
+    line("postgres_journal_2_replicas_routed", routed);
+    line("postgres_journal_2_replicas_one_log", shared);
 }
 
 /// What the server gives clients that each insert one row a transaction.
@@ -111,11 +114,13 @@ async fn callers(cluster: &Cluster, replicas: u64, logs: u64) -> f64 {
     let over = move || begun.elapsed() > Duration::from_secs(SECONDS);
     let tasks: Vec<_> = (0..CALLERS)
         .map(|caller| {
-            let journal = journals[(caller % replicas) as usize].clone();
+            let journals = journals.clone();
             tokio::spawn(async move {
                 let mut done = 0;
                 while !over() {
                     let n = done * CALLERS + caller;
+                    // A log has its replica; of one log each replica takes every other command.
+                    let journal = &journals[(n % replicas) as usize];
                     journal.commit(append(n, n % logs)).await.unwrap();
                     done += 1;
                 }

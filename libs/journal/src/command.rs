@@ -8,7 +8,7 @@ use sunbid_proofs::record::SALT_LENGTH;
 use sunbid_proofs::{CommandId, Hash, LogId, StreamId};
 use sunbid_terms::Instant;
 
-use crate::db::Val;
+use crate::db::{Many, Val};
 
 /// The newest fact about a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +148,8 @@ pub struct Outcome {
     pub states: Vec<(StreamId, Option<Vec<u8>>)>,
     /// Changes to the service's own tables, in order, in the same transaction.
     pub writes: Vec<Write>,
+    /// Rows of the service's own tables that are there afterwards, in the same transaction.
+    pub additions: Vec<Addition>,
     /// From the next command on, only those with `allow_closed` are accepted.
     pub close: bool,
     /// Commit all of this, then refuse the caller. Such a command is not remembered as seen: sent
@@ -163,6 +165,7 @@ impl Default for Outcome {
             events: Vec::new(),
             states: Vec::new(),
             writes: Vec::new(),
+            additions: Vec::new(),
             close: false,
             refusal: None,
             reply: Box::new(|_| Vec::new()),
@@ -176,6 +179,7 @@ impl fmt::Debug for Outcome {
             .field("events", &self.events.len())
             .field("states", &self.states.len())
             .field("writes", &self.writes)
+            .field("additions", &self.additions.len())
             .field("close", &self.close)
             .field("refused", &self.refusal.is_some())
             .finish_non_exhaustive()
@@ -186,6 +190,16 @@ impl fmt::Debug for Outcome {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Write {
     pub sql: &'static str,
+    pub values: Vec<Val>,
+}
+
+/// A row that is added unless it is there already. Rows of all commands of a batch are written together
+/// in few statements, after everything else, so nothing about the row itself may make that fail: the
+/// statement says ON CONFLICT DO NOTHING.
+#[derive(Clone, Debug)]
+pub struct Addition {
+    pub into: &'static Many,
+    /// One for each of the statement's columns.
     pub values: Vec<Val>,
 }
 

@@ -23,7 +23,7 @@ pub use migrate::Migration;
 use postgres::Server;
 pub use postgres::{AddressFault, Postgres};
 pub use row::{Row, Val};
-pub(crate) use statement::Many;
+pub use statement::Many;
 use statement::Texts;
 pub use tx::Tx;
 
@@ -194,6 +194,13 @@ impl Db {
         }
         let rows = self.rows(SERVER_TIME, &[]).await?;
         rows.first().map(|row| row.int(0)).transpose()
+    }
+
+    /// [`Db::prepare`] for a statement over several rows.
+    pub async fn prepare_many(&self, many: &'static Many) -> Result<(), ReadError> {
+        let mut tx = self.begin().await?;
+        tx.prepare_many(many).await?;
+        tx.rollback().await
     }
 
     /// Closes all connections, waiting for what runs.

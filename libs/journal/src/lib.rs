@@ -20,11 +20,11 @@ mod writer;
 
 pub use audit::{CheckReport, Wrong};
 pub use command::{
-    Behind, Command, Committed, Decide, Entry, EntryRef, Head, NewEvent, Outcome, Reads, Refusal,
-    Reply, StreamState, View, Write, cursor_write,
+    Addition, Behind, Command, Committed, Decide, Entry, EntryRef, Head, NewEvent, Outcome, Reads,
+    Refusal, Reply, StreamState, View, Write, cursor_write,
 };
 pub use data_dir::{DataDir, DataDirError, DataDirLock};
-pub use db::{AddressFault, Db, Migration, Postgres, Row, Tx, Val};
+pub use db::{AddressFault, Db, Many, Migration, Postgres, Row, Tx, Val};
 pub use error::{CommitError, OpenError, ReadError};
 pub use journal::{Journal, Settings};
 pub use lease::{Fence, Lease};

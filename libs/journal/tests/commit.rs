@@ -11,7 +11,8 @@ mod common;
 
 use common::{Place, command, deciding, event, log, stream};
 use sunbid_journal::{
-    CommitError, Migration, NewEvent, Outcome, Reads, StreamState, Val, Write, cursor_write,
+    Addition, CommitError, Many, Migration, NewEvent, Outcome, Reads, StreamState, Val, Write,
+    cursor_write,
 };
 use sunbid_proofs::merkle::{inclusion_proof, root_of, verify_inclusion};
 use sunbid_terms::Instant;
@@ -25,6 +26,7 @@ promises! {
     a_deleted_state_keeps_the_count,
     a_decision_sees_what_it_reads_and_no_more,
     one_poisoned_command_fails_alone,
+    rows_that_are_added_go_together_and_once,
     a_damaged_log_does_not_stop_the_others,
     a_consumer_sees_exactly_what_it_has_not_read,
     reading_is_bounded_and_goes_on_where_it_ended,
@@ -269,6 +271,47 @@ async fn one_poisoned_command_fails_alone(place: Place) {
     assert!(rows[0].bool(2).unwrap());
     assert!(rows[0].text(1).is_err());
     assert_eq!(journal.head(log("a")).await.unwrap().unwrap().size, 1);
+    checked(&place).await;
+}
+
+static ADD_ACCOUNT: Many = Many {
+    sql: "INSERT INTO account (id, note, proven, balance) VALUES {rows} ON CONFLICT (id) DO NOTHING",
+    columns: 4,
+};
+
+async fn rows_that_are_added_go_together_and_once(place: Place) {
+    let journal = &place.journal;
+    place.db.migrate(&[TABLE]).await.unwrap();
+    place.db.prepare_many(&ADD_ACCOUNT).await.unwrap();
+    let with = |name: &'static str, id: u64, rows: Vec<Vec<Val>>| {
+        let into = &ADD_ACCOUNT;
+        let additions = rows.into_iter().map(|values| Addition { into, values });
+        let outcome = Outcome {
+            additions: additions.collect(),
+            ..event(b"x")
+        };
+        journal.commit(command(name, id, outcome))
+    };
+    let row = |id, balance| account(id, balance).values;
+    let (first, other, again, short) = tokio::join!(
+        with("a", 1, vec![row(1, 5), row(2, 6)]),
+        with("b", 2, vec![row(3, 7)]),
+        with("a", 3, vec![row(1, 99)]),
+        with("a", 4, vec![vec![Val::Int(4)]]),
+    );
+    assert!(first.is_ok() && other.is_ok() && again.is_ok());
+    assert!(matches!(short, Err(CommitError::Invalid(_))), "{short:?}");
+    let found = "SELECT id, balance FROM account ORDER BY id";
+    let rows = place.db.rows(found, &[]).await.unwrap();
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| (row.int(0).unwrap(), row.int(1).unwrap()))
+        .collect();
+    assert_eq!(rows, [(1, 5), (2, 6), (3, 7)]);
+    // In the transaction of the records: what fails takes them with it.
+    let broken = with("a", 5, vec![row(5, -1)]).await;
+    assert!(broken.is_err());
+    assert_eq!(journal.head(log("a")).await.unwrap().unwrap().size, 2);
     checked(&place).await;
 }
 

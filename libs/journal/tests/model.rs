@@ -162,6 +162,7 @@ impl Op {
                         .flat_map(|place| place.seq.to_be_bytes())
                         .collect()
                 }),
+                ..Outcome::default()
             };
             match self.kind {
                 Kind::Refuse => Err(Box::new(()) as Box<_>),

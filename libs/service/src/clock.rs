@@ -1,5 +1,5 @@
 //! The two clocks a process may be started with. The sandbox clock can be moved forward and is
-//! visible wherever it is used; a production start refuses it.
+//! visible wherever it is used; a production start refuses it. Neither believes a jump of the machine's.
 
 use std::{
     io,
@@ -9,6 +9,8 @@ use std::{
 };
 
 use sunbid_terms::{Clock, Instant, Steady};
+
+use crate::even_clock::EvenClock;
 
 /// The operating system's clock.
 #[derive(Debug, Default)]
@@ -51,11 +53,31 @@ fn uptime_micros(text: &str) -> Option<i64> {
         .checked_add(hundredths * 10_000)
 }
 
+/// The clock of a process that is no sandbox.
+pub fn of_process() -> EvenClock<SystemClock> {
+    EvenClock::new(SystemClock)
+}
+
+/// A machine's clock that a drill sets wrong.
+#[derive(Debug, Default)]
+struct Machine {
+    system: SystemClock,
+    wrong_by: AtomicI64,
+}
+
+impl Clock for Machine {
+    fn now(&self) -> Instant {
+        let wrong_by = self.wrong_by.load(Ordering::SeqCst);
+        self.system.now().plus_micros(wrong_by)
+    }
+}
+
 /// The system's clock moved forward by an offset kept in a file, which several trial processes
-/// (a platform and its trustees) may share.
+/// (a platform and its trustees) may share. A file beside it, [`WRONG_BY`], sets the machine's clock of
+/// those processes wrong: only to see that they do not follow.
 #[derive(Debug)]
 pub struct SandboxClock {
-    system: SystemClock,
+    machine: EvenClock<Machine>,
     file: PathBuf,
     offset: AtomicI64,
     read_at: AtomicI64,
@@ -63,12 +85,14 @@ pub struct SandboxClock {
 
 /// How long a read offset is used before the file is asked again, microseconds.
 const FRESH: i64 = 20_000;
+/// How the file is called that sets the machine's clock wrong, after its last dot.
+pub const WRONG_BY: &str = "wrong-by";
 
 impl SandboxClock {
     /// Uses the offset in `file`; a missing file means no offset.
     pub fn open(file: &Path) -> io::Result<Self> {
         let clock = Self {
-            system: SystemClock,
+            machine: EvenClock::new(Machine::default()),
             file: file.to_owned(),
             offset: AtomicI64::new(0),
             read_at: AtomicI64::new(i64::MIN),
@@ -93,29 +117,34 @@ impl SandboxClock {
     }
 
     fn refresh(&self) -> io::Result<()> {
-        match std::fs::read_to_string(&self.file) {
-            Ok(text) => {
-                let offset = text.trim().parse().map_err(|_| {
-                    io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        format!(
-                            "{} does not hold a number of microseconds",
-                            self.file.display()
-                        ),
-                    )
-                })?;
-                self.offset.fetch_max(offset, Ordering::SeqCst);
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
+        let wrong_by = number_in(&self.file.with_extension(WRONG_BY))?.unwrap_or(0);
+        self.machine.wall.wrong_by.store(wrong_by, Ordering::SeqCst);
+        if let Some(offset) = number_in(&self.file)? {
+            self.offset.fetch_max(offset, Ordering::SeqCst);
         }
+        Ok(())
     }
+}
+
+/// The number of microseconds that a file holds; nothing where there is no file.
+fn number_in(file: &Path) -> io::Result<Option<i64>> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let number = text.trim().parse().map_err(|_| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{} does not hold a number of microseconds", file.display()),
+        )
+    })?;
+    Ok(Some(number))
 }
 
 impl Clock for SandboxClock {
     fn now(&self) -> Instant {
-        let system = self.system.now();
+        let system = self.machine.wall.system.now();
         let read_at = self.read_at.load(Ordering::Relaxed);
         if system.micros().saturating_sub(read_at) > FRESH || read_at > system.micros() {
             self.read_at.store(system.micros(), Ordering::Relaxed);
@@ -123,7 +152,8 @@ impl Clock for SandboxClock {
                 tracing::warn!(%error, "the sandbox clock's file cannot be read; the offset stays");
             }
         }
-        system.plus_micros(self.offset.load(Ordering::SeqCst))
+        let machine = self.machine.now();
+        machine.plus_micros(self.offset.load(Ordering::SeqCst))
     }
 }
 
@@ -161,6 +191,10 @@ mod tests {
         assert!(other.now() >= target);
         one.advance_to(Instant::from_micros(0)).unwrap();
         assert!(one.now() >= target);
+        let before = one.now();
+        std::fs::write(file.with_extension(WRONG_BY), "-18000000000").unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        assert!(one.now() >= before && one.now() < before.plus_seconds(3600));
         std::fs::write(&file, "rubbish").unwrap();
         assert!(SandboxClock::open(&file).is_err());
     }

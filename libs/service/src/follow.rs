@@ -12,7 +12,8 @@ use sunbid_contracts::{
 use sunbid_domain::Event;
 use sunbid_journal::{Journal, cursor_write};
 use sunbid_proofs::{LogId, Record as SealedRecord};
-use sunbid_terms::Instant;
+use sunbid_terms::Instant as Moment;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Peers, Problem};
@@ -21,6 +22,10 @@ use crate::{Peers, Problem};
 const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 /// Pause between two looks: many commits make one look.
 const BREATH: Duration = Duration::from_millis(15);
+/// The pause is so many times as long as the look took, so that following leaves the processors to
+/// those who wait for an answer when there is much to follow; but never longer than this.
+const SHARE: u32 = 4;
+const LONGEST_BREATH: Duration = Duration::from_millis(250);
 const PAGE: i32 = 500;
 
 /// One record of another service's log, read and whole.
@@ -31,7 +36,7 @@ pub struct FollowedEntry {
     /// What the log is about, such as "tenders/{uuid}".
     pub scope: String,
     pub seq: u64,
-    pub at: Instant,
+    pub at: Moment,
     pub event: Event,
     pub record: Record,
     /// The log's head when this was read; not before this record.
@@ -75,6 +80,7 @@ impl Follower {
             if self.shutdown.is_cancelled() {
                 return;
             }
+            let looked_at = Instant::now();
             let looked = self.look(&mut cursors, &handle).await;
             if let Ok(true) = looked {
                 sunbid_telemetry::metrics().followed(self.consumer, self.service);
@@ -88,6 +94,7 @@ impl Follower {
                 );
                 changes = None;
             }
+            let breath = (looked_at.elapsed() * SHARE).clamp(BREATH, LONGEST_BREATH);
             if changes.is_none() {
                 let watch = WatchChangesRequest {
                     service: self.service.to_owned(),
@@ -114,7 +121,7 @@ impl Follower {
             if broken {
                 changes = None;
             }
-            tokio::time::sleep(BREATH).await;
+            tokio::time::sleep(breath).await;
         }
     }
 
@@ -251,7 +258,7 @@ pub fn read_entry(
         log,
         scope: scope.to_owned(),
         seq: sealed.header.seq,
-        at: Instant::from_micros(sealed.header.at),
+        at: Moment::from_micros(sealed.header.at),
         event: Event {
             name: body.r#type.clone(),
             bytes: body.event.clone(),

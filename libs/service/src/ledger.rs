@@ -5,7 +5,8 @@ use prost::{Message, Name};
 use sunbid_contracts::common::v1::{CommandRefused, LogHead, Record, Verdict};
 use sunbid_domain::{Aggregate, Event, Refusal};
 use sunbid_journal::{
-    Command, CommitError, EntryRef, Journal, NewEvent, Outcome, Reads, Val, View, Write,
+    Addition, Command, CommitError, EntryRef, Journal, Many, NewEvent, Outcome, Reads, Val, View,
+    Write,
 };
 use sunbid_proofs::{CommandId, LogId, StreamId, hash::sha256};
 use uuid::Uuid;
@@ -120,6 +121,7 @@ pub struct Decided<R> {
     verdicts: Vec<Verdict>,
     states: Vec<(StreamId, Option<Vec<u8>>)>,
     writes: Vec<Write>,
+    additions: Vec<Addition>,
     close: bool,
     refusal: Option<Refusal>,
     reply: MakeReply<R>,
@@ -139,6 +141,7 @@ impl<R: Default + 'static> Decided<R> {
             verdicts: Vec::new(),
             states: Vec::new(),
             writes: Vec::new(),
+            additions: Vec::new(),
             close: false,
             refusal: None,
             reply: Box::new(|_| R::default()),
@@ -182,6 +185,13 @@ impl<R: Default + 'static> Decided<R> {
     /// The service's own tables change in the same transaction.
     pub fn write(mut self, sql: &'static str, values: Vec<Val>) -> Self {
         self.writes.push(Write { sql, values });
+        self
+    }
+
+    /// A row of the service's own tables is added in the same transaction unless it is there; cheaper
+    /// than [`Self::write`] where many callers do the same.
+    pub fn add(mut self, into: &'static Many, values: Vec<Val>) -> Self {
+        self.additions.push(Addition { into, values });
         self
     }
 
@@ -350,6 +360,7 @@ fn outcome<R: Message + 'static>(decided: Decided<R>, command: CommandId, actor:
         events,
         states: decided.states,
         writes: decided.writes,
+        additions: decided.additions,
         close: decided.close,
         refusal: decided.refusal.map(|r| Box::new(Problem::Refused(r)) as _),
         reply: Box::new(move |entries| reply(entries).encode_to_vec()),

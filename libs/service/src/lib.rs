@@ -9,6 +9,7 @@ pub mod calls;
 pub mod clock;
 pub mod connections;
 pub mod deadline;
+mod even_clock;
 pub mod feed;
 pub mod finish;
 pub mod follow;

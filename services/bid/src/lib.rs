@@ -11,6 +11,7 @@ mod closing;
 mod follow;
 mod intake;
 mod outages;
+mod line;
 mod own;
 mod payloads;
 mod proving;
@@ -72,6 +73,7 @@ pub async fn start_with(setting: Setting, free_space_floor: u64) -> Result<Start
         boxes: boxes::Boxes::default(),
         uploads: upload::Uploads::default(),
         closed: closed::ClosedLogs::default(),
+        line: line::Line::default(),
         checks: checks::Checks::default(),
         vault,
         standing: Arc::default(),

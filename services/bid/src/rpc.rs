@@ -21,7 +21,8 @@ use sunbid_terms::Clock;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    NAME, boxes::Boxes, checks::Checks, closed::ClosedLogs, proving::Standing, receipt::Receipts,
+    NAME, boxes::Boxes, checks::Checks, closed::ClosedLogs, line::Line, proving::Standing,
+    receipt::Receipts,
     streams::BidStreams, supplier::Suppliers, upload::Uploads, vault::Vault,
 };
 
@@ -39,6 +40,7 @@ pub struct Office {
     pub uploads: Uploads,
     pub closed: ClosedLogs,
     pub checks: Checks,
+    pub line: Line,
     pub vault: Vault,
     /// The last proof that bids can be taken.
     pub standing: Arc<Standing>,

@@ -1,7 +1,7 @@
 //! The service's own tables, every statement named; portable between SQLite and PostgreSQL.
 
 use sunbid_domain::bid::intake::{Now, Proof};
-use sunbid_journal::{Db, Migration, Val, Write};
+use sunbid_journal::{Db, Many, Migration, Val, Write};
 use sunbid_service::Problem;
 use sunbid_terms::Instant;
 
@@ -34,12 +34,17 @@ pub const SET_BIDDING: &str = "INSERT INTO bidding (tender, deadline_us, held, f
      deadline_us = excluded.deadline_us, held = excluded.held, finished = excluded.finished";
 pub const OPEN_BIDDING: &str = "SELECT tender, deadline_us, held FROM bidding \
      WHERE finished = FALSE ORDER BY deadline_us";
-pub const ADD_OWN_BID: &str = "INSERT INTO own_bid (organization, tender, lot_id) \
-     VALUES ($1, $2, $3) ON CONFLICT (organization, tender, lot_id) DO NOTHING";
+pub static ADD_OWN_BID: Many = Many {
+    sql: "INSERT INTO own_bid (organization, tender, lot_id) VALUES {rows} \
+          ON CONFLICT (organization, tender, lot_id) DO NOTHING",
+    columns: 3,
+};
 pub const OWN_BIDS: &str = "SELECT tender, lot_id FROM own_bid \
      WHERE organization = $1 AND (tender, lot_id) > ($2, $3) ORDER BY tender, lot_id LIMIT $4";
-pub const ADD_SMALL_PAYLOAD: &str =
-    "INSERT INTO small_payload (root, payload) VALUES ($1, $2) ON CONFLICT (root) DO NOTHING";
+pub static ADD_SMALL_PAYLOAD: Many = Many {
+    sql: "INSERT INTO small_payload (root, payload) VALUES {rows} ON CONFLICT (root) DO NOTHING",
+    columns: 2,
+};
 pub const SMALL_PAYLOAD: &str = "SELECT payload FROM small_payload WHERE root = $1";
 pub const UPLOAD: &str = "SELECT payload_bytes, committed_bytes, complete, file, claimed, touched_us \
      FROM upload WHERE organization = $1 AND tender = $2 AND lot_id = $3 AND root = $4";
@@ -95,9 +100,7 @@ pub const ENTRIES: &str =
 pub const SQL: &[(&str, &str)] = &[
     ("SET_BIDDING", SET_BIDDING),
     ("OPEN_BIDDING", OPEN_BIDDING),
-    ("ADD_OWN_BID", ADD_OWN_BID),
     ("OWN_BIDS", OWN_BIDS),
-    ("ADD_SMALL_PAYLOAD", ADD_SMALL_PAYLOAD),
     ("SMALL_PAYLOAD", SMALL_PAYLOAD),
     ("UPLOAD", UPLOAD),
     ("BEGIN_UPLOAD", BEGIN_UPLOAD),
@@ -396,6 +399,9 @@ mod tests {
             db.prepare(sql)
                 .await
                 .unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        for many in [&ADD_OWN_BID, &ADD_SMALL_PAYLOAD] {
+            db.prepare_many(many).await.unwrap();
         }
     }
 

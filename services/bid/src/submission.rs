@@ -28,15 +28,15 @@ use crate::{
 pub struct Order {
     pub rules: Arc<Engine>,
     pub standing: Arc<Standing>,
-    pub request: SubmitBidRequest,
+    pub request: Arc<SubmitBidRequest>,
     pub bidder: String,
     pub stream: StreamId,
     /// Fresh name of the bid.
     pub name: String,
     /// What the checks before found.
     pub checked: Result<(Envelopes, Vec<Verdict>), Refusal>,
-    /// Record of the last withdrawal that the deposit's answer knew of.
-    pub withdrawn: Option<i64>,
+    /// Where the lot asks for a deposit: record of the last withdrawal that its answer knew of.
+    pub withdrawn: Option<Option<i64>>,
 }
 
 impl Order {
@@ -65,7 +65,8 @@ impl Order {
         let (envelopes, said) = self.checked.clone()?;
         let own: OwnBid = ledger::load(view, self.stream)?;
         // A withdrawal since the deposit was asked after gave the deposit back.
-        if own.withdrawals.last().map(|withdrawal| withdrawal.seq) != self.withdrawn {
+        let last = own.withdrawals.last().map(|withdrawal| withdrawal.seq);
+        if self.withdrawn.is_some_and(|known| known != last) {
             return Err(Refusal::state(
                 "BID_CHANGED",
                 "贵单位的投标刚被撤回，请重新提交。",
@@ -92,8 +93,8 @@ impl Order {
             .fold::<OwnBid>(view, self.stream)?;
         if own.submissions.is_empty() {
             let row = [&self.bidder, &self.request.tender, &self.request.lot_id];
-            decided = decided.write(
-                store::ADD_OWN_BID,
+            decided = decided.add(
+                &store::ADD_OWN_BID,
                 row.map(|text| Val::Text(text.clone())).to_vec(),
             );
         }
@@ -103,7 +104,7 @@ impl Order {
                     Val::Blob(part.payload_root.clone()),
                     Val::Blob(payload.to_vec()),
                 ];
-                decided = decided.write(store::ADD_SMALL_PAYLOAD, row);
+                decided = decided.add(&store::ADD_SMALL_PAYLOAD, row);
             } else {
                 let key = uploaded(&self.bidder, &self.request, part)?;
                 decided = decided.write(store::CLAIM_UPLOAD, key.values());

@@ -56,9 +56,10 @@ impl Office {
             self.prove().await?;
             tender_box = self.refresh(&request.tender).await?;
         }
-        if tender_box.lot(&request.lot_id).is_none() {
+        let Some(lot) = tender_box.lot(&request.lot_id) else {
             return Err(unknown_lot(&request.lot_id).into());
-        }
+        };
+        let has_deposit = lot.deposit_fen != 0;
         // Before any proof is looked at: each costs time that others need.
         let most = tender_box.parts.len();
         if request.headers.len() > most {
@@ -71,16 +72,19 @@ impl Office {
         }
         let stream = self.streams.of(&request.tender, &request.lot_id, &code);
         let request = Arc::new(request);
-        let before: OwnBid = ledger::read(&self.journal, log_of(&request.tender), stream).await?;
-        let withdrawn = before.withdrawals.last().map(|withdrawal| withdrawal.seq);
-        let checked = match before.check_room() {
-            Ok(()) => {
-                self.clone()
-                    .check(caller, &code, tender_box, request.clone(), withdrawn)
-                    .await?
-            }
-            Err(full) => Err(full),
+        let _place = self.line.enter().await?;
+        // What a deposit is asked after: a withdrawal gives it back.
+        let withdrawn = if has_deposit {
+            let log = log_of(&request.tender);
+            let before: OwnBid = ledger::read(&self.journal, log, stream).await?;
+            Some(before.withdrawals.last().map(|withdrawal| withdrawal.seq))
+        } else {
+            None
         };
+        let checked = self
+            .clone()
+            .check(caller, &code, tender_box, request.clone(), withdrawn)
+            .await?;
         let order = Arc::new(Order {
             rules: self.rules.clone(),
             standing: self.standing.clone(),
@@ -94,7 +98,7 @@ impl Office {
             ),
             checked,
             withdrawn,
-            request: Arc::unwrap_or_clone(request),
+            request,
         });
         let tender = order.request.tender.clone();
         let mut looked_again = false;
@@ -149,7 +153,7 @@ impl Office {
         code: &CreditCode,
         mut tender_box: Arc<TenderBox>,
         request: Arc<SubmitBidRequest>,
-        withdrawn: Option<i64>,
+        withdrawn: Option<Option<i64>>,
     ) -> Result<Result<(Envelopes, Vec<Verdict>), Refusal>, Problem> {
         let mut looked = self.clone().look(code, &tender_box, &request).await?;
         if looked.is_err() {
@@ -180,9 +184,10 @@ impl Office {
                 return Ok(Err(refuse_submission(&self.rules, &scope, &facts, &faults)));
             }
         };
-        let deposit = self
-            .deposit(caller, &tender_box, &request, withdrawn)
-            .await?;
+        let deposit = match withdrawn {
+            Some(withdrawn) => Some(self.deposit(caller, &request, withdrawn).await?),
+            None => None,
+        };
         let (valid, asked) = deposit.unzip();
         if valid == Some(false) {
             return Ok(Err(no_deposit(asked.unwrap_or_default())));
@@ -265,16 +270,9 @@ impl Office {
     async fn deposit(
         &self,
         caller: &Caller,
-        tender_box: &TenderBox,
         request: &SubmitBidRequest,
         withdrawn: Option<i64>,
-    ) -> Result<Option<(bool, Vec<Verdict>)>, Problem> {
-        if tender_box
-            .lot(&request.lot_id)
-            .is_none_or(|lot| lot.deposit_fen == 0)
-        {
-            return Ok(None);
-        }
+    ) -> Result<(bool, Vec<Verdict>), Problem> {
         let question = CheckDepositRequest {
             tender: request.tender.clone(),
             lot_id: request.lot_id.clone(),
@@ -287,7 +285,7 @@ impl Office {
             .check_deposit(question)
             .await?
             .into_inner();
-        Ok(Some((said.valid, said.verdicts)))
+        Ok((said.valid, said.verdicts))
     }
 }
 

@@ -100,7 +100,6 @@ pub struct Config {
     pub peers: BTreeMap<String, String>,
 }
 
-<<<<<<< HEAD
 /// Metrics and traces. Neither is there unless an address is given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -126,7 +125,10 @@ impl Default for Telemetry {
             sample_percent: 10,
             join_callers: false,
             trace_sealed_calls: false,
-=======
+        }
+    }
+}
+
 /// Revocation lists of the authorities whose certificates are taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -158,12 +160,10 @@ impl Default for Revocation {
             lists: Vec::new(),
             without_fresh_list: Without::Refuse,
             reload_seconds: 60,
->>>>>>> identity
         }
     }
 }
 
-<<<<<<< HEAD
 impl Telemetry {
     fn check(&self, sandbox: bool) -> Result<(), String> {
         if let Some(metrics) = self.metrics
@@ -200,7 +200,10 @@ impl Telemetry {
                     .to_owned(),
             );
         }
-=======
+        Ok(())
+    }
+}
+
 /// How passwords are kept and how long sessions of people last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -253,13 +256,10 @@ impl Accounts {
             self.session_hours,
             self.code_hours,
         )?;
->>>>>>> identity
         Ok(())
     }
 }
 
-<<<<<<< HEAD
-=======
 /// Where passkeys are used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -288,7 +288,6 @@ pub struct OpenIdProvider {
     pub redirect_uris: Vec<String>,
 }
 
->>>>>>> identity
 /// A certificate that callers see. SIGHUP reads the files anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -20,11 +20,7 @@ use sunbid_service::{
 use sunbid_terms::Clock;
 
 use crate::{
-<<<<<<< HEAD
-    config::{Bank, Config, ConfigFault, FILE, Telemetry},
-=======
-    config::{Accounts, Bank, Config, ConfigFault, FILE, Revocation},
->>>>>>> identity
+    config::{Accounts, Bank, Config, ConfigFault, FILE, Revocation, Telemetry},
     serve::SANDBOX_CLOCK,
 };
 

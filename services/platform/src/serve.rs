@@ -17,7 +17,7 @@ use sunbid_service::{
     access::{AccessTable, TableFault},
     authentication::{AuthenticationLayer, Guard, Keyring},
     calls::LimitLayer,
-    clock::{SandboxClock, SystemClock},
+    clock::{self, SandboxClock, SystemClock},
     connections::{self, Admission},
     deadline::DeadlineLayer,
     keys::KeyFault,
@@ -287,7 +287,7 @@ impl Platform {
             sandbox_clock = Some(clock.clone());
             clock
         } else {
-            Arc::new(SystemClock)
+            Arc::new(clock::of_process())
         };
         let storage = config.storage(data)?;
         let parts = Parts::new(

@@ -19,12 +19,9 @@ mod rpc_provider;
 mod rpc_renewal;
 mod rpc_sessions;
 mod rpc_subjects;
-<<<<<<< HEAD
-mod standing;
-=======
 mod secrets;
 pub mod settings;
->>>>>>> identity
+mod standing;
 mod store;
 mod withdrawn;
 
@@ -73,10 +70,7 @@ pub async fn start(setting: Setting, settings: RegistrySettings) -> Result<Start
     let accounts = Accounts::new(&settings, &setting.keys.secret("accounts")?).map_err(told)?;
     let journal = setting.journal(SERVICE, store::MIGRATIONS).await?;
     let mut tasks = JoinSet::new();
-<<<<<<< HEAD
     tasks.spawn(standing::show(setting.clone(), journal.clone()));
-    let registry = Registry {
-=======
     tasks.spawn(withdrawn::follow(
         journal.clone(),
         setting.roots.clone(),
@@ -84,7 +78,6 @@ pub async fn start(setting: Setting, settings: RegistrySettings) -> Result<Start
         setting.shutdown.clone(),
     ));
     let registry = Arc::new(Registry {
->>>>>>> identity
         journal: journal.clone(),
         challenges: Challenges::new(&setting.keys.secret("challenges")?),
         pages: setting.pages(SERVICE)?,

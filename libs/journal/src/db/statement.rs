@@ -14,7 +14,7 @@ const RUNS: [usize; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48, MOST_ROWS];
 /// A statement with `{rows}` where its value rows belong, and `{lock}` where PostgreSQL is told to
 /// lock what it reads. The values themselves are always bound, never written into the text.
 #[derive(Debug)]
-pub(crate) struct Many {
+pub struct Many {
     pub sql: &'static str,
     pub columns: usize,
 }

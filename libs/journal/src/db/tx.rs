@@ -74,6 +74,16 @@ impl Tx {
         Ok(())
     }
 
+    /// Asks the database whether it would take the statement for two rows.
+    pub(super) async fn prepare_many(&mut self, many: &Many) -> Result<(), ReadError> {
+        let text = AssertSqlSafe(self.text(many, 2)).into_sql_str();
+        match &mut self.engine {
+            Engine::Lite(tx) => drop(tx.prepare(text).await?),
+            Engine::Pg(tx, _) => drop(tx.prepare(text).await?),
+        }
+        Ok(())
+    }
+
     /// Looks many rows up with few statements; the last of `values` is repeated to fill a
     /// statement, which finds nothing new.
     pub(crate) async fn find_many(

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::command::Outcome;
+use crate::command::{Addition, Outcome};
 use crate::error::CommitError;
 
 /// The most events of one command.
@@ -35,6 +35,12 @@ pub(crate) fn check_scope(scope: &str) -> Result<(), CommitError> {
 pub(super) fn check_outcome(outcome: &Outcome) -> Result<(), CommitError> {
     if outcome.events.is_empty() && (!outcome.states.is_empty() || outcome.close) {
         return Err(CommitError::Unrecorded);
+    }
+    let fits = |addition: &Addition| addition.values.len() == addition.into.columns;
+    if !outcome.additions.iter().all(fits) {
+        return Err(CommitError::Invalid(
+            "an added row has as many values as its statement has columns".to_owned(),
+        ));
     }
     if outcome.events.len() > MOST_EVENTS {
         return Err(CommitError::Invalid(format!(

@@ -15,7 +15,8 @@ use sunbid_terms::Instant;
 use super::checks::{check_outcome, guard};
 use super::{Answer, Job, Writer, concerns_all, refuse};
 use crate::command::{
-    Command, Committed, EntryRef, Head, NewEvent, Outcome, Reads, StreamState, View, Write,
+    Addition, Command, Committed, EntryRef, Head, NewEvent, Outcome, Reads, StreamState, View,
+    Write,
 };
 use crate::db::Tx;
 use crate::error::{CommitError, ReadError};
@@ -57,6 +58,7 @@ pub(super) struct Group {
     /// The commands to remember, in their order.
     remembered: Vec<CommandId>,
     writes: Vec<Write>,
+    additions: Vec<Addition>,
     /// Who hears what, after the commit. In a mutex for one reason: a refusal may not be shared
     /// between threads, the group is.
     answers: Mutex<Vec<(Answer, Result<Committed, CommitError>)>>,
@@ -87,6 +89,7 @@ impl Group {
             seen: HashMap::new(),
             remembered: Vec::new(),
             writes: Vec::new(),
+            additions: Vec::new(),
             answers: Mutex::default(),
             broken: None,
         }
@@ -379,6 +382,7 @@ impl Group {
         }
         self.entries.extend(entries);
         self.writes.extend(outcome.writes);
+        self.additions.extend(outcome.additions);
     }
 
     /// After the commit: everybody hears what became of their command.

@@ -9,7 +9,7 @@ use sunbid_terms::Instant;
 use super::Job;
 use super::group::Group;
 use crate::command::{Head, Reads};
-use crate::db::{Row, Tx, Val};
+use crate::db::{Many, Row, Tx, Val};
 use crate::error::ReadError;
 use crate::rows::{self, StoredHead, blob};
 
@@ -174,6 +174,18 @@ async fn find_seen(
     Ok(())
 }
 
+/// The rows that commands add, of one statement together.
+fn additions(groups: &[Group]) -> Vec<(&'static Many, Vec<Val>)> {
+    let mut by_statement: BTreeMap<&'static str, (&'static Many, Vec<Val>)> = BTreeMap::new();
+    for addition in groups.iter().flat_map(Group::additions) {
+        let (_, values) = by_statement
+            .entry(addition.into.sql)
+            .or_insert_with(|| (addition.into, Vec::new()));
+        values.extend_from_slice(&addition.values);
+    }
+    by_statement.into_values().collect()
+}
+
 /// Writes the batch; rows of one table go together, sorted by log and place.
 pub(super) async fn write(tx: &mut Tx, groups: &[Group]) -> Result<(), ReadError> {
     let (mut entries, mut seen, mut states, mut heads) = Default::default();
@@ -184,6 +196,9 @@ pub(super) async fn write(tx: &mut Tx, groups: &[Group]) -> Result<(), ReadError
     tx.write_many(&rows::ADD_SEEN, &seen).await?;
     tx.write_many(&rows::SET_STATES, &states).await?;
     tx.write_many(&rows::SET_HEADS, &heads).await?;
+    for (into, values) in additions(groups) {
+        tx.write_many(into, &values).await?;
+    }
     for group in groups.iter().filter(|group| group.stays_reserved()) {
         tx.exec(rows::DROP_RESERVED, &[blob(group.log().as_bytes())])
             .await?;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use sunbid_contracts::tender::v1::{GetCeremonyRequest, GetTenderRequest, Tender, TenderState};
 use sunbid_domain::tender::ceremony;
-use sunbid_service::clock::{SandboxClock, SystemClock};
+use sunbid_service::clock::{self, SandboxClock};
 use sunbid_terms::Clock;
 use sunbid_trustee::{Behaviour, Effort, PublicKeys, Settings};
 use tokio_util::sync::CancellationToken;
@@ -289,7 +289,7 @@ async fn start(arguments: RunArguments) -> anyhow::Result<()> {
             bail!("the platform of this folder is no sandbox; its trustee uses its own clock only")
         }
         Some(file) => Arc::new(SandboxClock::open(file)?),
-        None => Arc::new(SystemClock),
+        None => Arc::new(clock::of_process()),
     };
     let behaviour = match (arguments.absent, arguments.lie) {
         (true, _) => Behaviour::Absent,

@@ -70,8 +70,8 @@ pub struct Stage {
 enum Kind {
     /// In one process; on this PostgreSQL database, or on SQLite.
     Whole { database: Option<String> },
-    /// Each in a process of its own.
-    Apart,
+    /// Each in a process of its own; on this PostgreSQL database, or on SQLite.
+    Apart { database: Option<String> },
 }
 
 impl Stage {
@@ -92,10 +92,12 @@ impl Stage {
     pub async fn raise_apart(
         program: PathBuf,
         folder: &Path,
+        database: Option<String>,
         narrator: &Narrator,
         output: Output,
     ) -> anyhow::Result<Self> {
-        Self::raise_as(program, folder, 0, Kind::Apart, narrator, output).await
+        let kind = Kind::Apart { database };
+        Self::raise_as(program, folder, 0, kind, narrator, output).await
     }
 
     async fn raise_as(
@@ -131,7 +133,7 @@ impl Stage {
             platform_authority: None,
             output,
         };
-        if kind == Kind::Apart {
+        if matches!(kind, Kind::Apart { .. }) {
             stage.endpoint = format!("https://127.0.0.1:{port}");
             certificates(&stage.certificates(), &[])?;
             let authority = fs::read_to_string(stage.certificates().join("authority.pem"))?;
@@ -139,7 +141,7 @@ impl Stage {
         }
         let (apart, database) = match kind {
             Kind::Whole { database } => (false, database),
-            Kind::Apart => (true, None),
+            Kind::Apart { database } => (true, database),
         };
         stage
             .install(port, database, &roots, &stage.issue(&CENTRE, "管理员")?)
@@ -225,6 +227,16 @@ impl Stage {
         Ok(divide(&self.data(), &division)?)
     }
 
+    /// The authority that the platform's own certificate ends in, PEM, where its services run apart.
+    pub fn authority(&self) -> Option<&str> {
+        self.platform_authority.as_deref()
+    }
+
+    /// Whether the platform's services run apart.
+    pub const fn is_apart(&self) -> bool {
+        self.platform_authority.is_some()
+    }
+
     /// A connection for public reading.
     pub async fn anyone(&self) -> anyhow::Result<Connection> {
         let authority = self.platform_authority.as_deref();
@@ -271,8 +283,19 @@ impl Stage {
 
     /// Starts a holder's daemon; `behaviour` is empty, "--absent" or "--lie".
     pub async fn start_trustee(&self, part: &Part, behaviour: &str) -> anyhow::Result<()> {
+        self.start_trustee_by(part, behaviour, &self.clock_file())
+            .await
+    }
+
+    /// The same by a clock of its own.
+    pub async fn start_trustee_by(
+        &self,
+        part: &Part,
+        behaviour: &str,
+        clock: &Path,
+    ) -> anyhow::Result<()> {
         let own = self.trustee_folder(part).display().to_string();
-        let clock = self.clock_file().display().to_string();
+        let clock = clock.display().to_string();
         let mut arguments = vec!["trustee", "run", &own, "--sandbox-clock", &clock];
         if !behaviour.is_empty() {
             arguments.push(behaviour);
@@ -389,11 +412,20 @@ impl Stage {
 
     /// A certificate of the trial authority for a person or machine of an organisation.
     pub fn issue(&self, part: &Part, person: &str) -> anyhow::Result<TrialIdentity> {
+        self.issue_for(&CreditCode::complete(part.code)?, part.name, person)
+    }
+
+    /// The same for an organisation that is not among the cast.
+    pub fn issue_for(
+        &self,
+        code: &CreditCode,
+        organization: &str,
+        person: &str,
+    ) -> anyhow::Result<TrialIdentity> {
         let now = SystemClock.now();
-        let code = CreditCode::complete(part.code)?;
         Ok(self.authority.issue(&TrialSubject {
             credit_code: code.as_str(),
-            organization: part.name,
+            organization,
             common_name: person,
             not_before: now.plus_seconds(-DAY),
             not_after: now.plus_seconds(LIFETIME_DAYS * DAY),

@@ -1,18 +1,27 @@
 //! What a group leaves in the tables.
 
 use super::Group;
+use crate::command::Addition;
 use crate::db::{Tx, Val};
 use crate::error::ReadError;
 use crate::rows::{self, blob, int};
 
 impl Group {
     pub fn writes_anything(&self) -> bool {
-        !self.entries.is_empty() || !self.remembered.is_empty() || !self.writes.is_empty()
+        !self.entries.is_empty()
+            || !self.remembered.is_empty()
+            || !self.writes.is_empty()
+            || !self.additions.is_empty()
     }
 
     /// Whether the row that reserved the log must go again.
     pub const fn stays_reserved(&self) -> bool {
         self.reserved && self.current.is_none()
+    }
+
+    /// The rows that this log's commands add to the service's own tables.
+    pub fn additions(&self) -> &[Addition] {
+        &self.additions
     }
 
     /// Adds this log's rows to those of the batch.

@@ -23,12 +23,21 @@ pub fn processor_seconds(pid: u32) -> anyhow::Result<f64> {
 
 /// Memory of a process that is resident; MiB.
 pub fn resident_mebibytes(pid: u32) -> anyhow::Result<f64> {
+    mebibytes(pid, "VmRSS:")
+}
+
+/// The most memory of a process that ever was resident; MiB.
+pub fn peak_mebibytes(pid: u32) -> anyhow::Result<f64> {
+    mebibytes(pid, "VmHWM:")
+}
+
+fn mebibytes(pid: u32, row: &str) -> anyhow::Result<f64> {
     let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let kibibytes: f64 = text
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|line| line.strip_prefix(row))
         .and_then(|rest| rest.split_whitespace().next())
-        .context("/proc/PID/status has VmRSS")?
+        .with_context(|| format!("/proc/PID/status has no {row}"))?
         .parse()?;
     Ok(kibibytes / 1024.0)
 }
