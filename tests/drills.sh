@@ -3,6 +3,7 @@
 #   tests/drills.sh [short|long] [NAME]...    short where nothing is said; all drills without a name
 # Drills:
 #   failover   the database's server is killed, its standby takes over (needs PostgreSQL)
+#   fuzz       made-up bytes for every parser, a minute or an hour each (needs a C++ compiler)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
