@@ -3,9 +3,8 @@
 # whether it held, executions, edges reached, corpus, crashes. What it says on the way, what it found
 # and the inputs it grew stay under target/fuzz/.
 #   tests/fuzz.sh [short|long|SECONDS] [TARGET]...   a minute each, an hour each, or so many seconds
-#   tests/fuzz.sh merge FOLDER [TARGET]...           takes into tests/fuzz/corpus/TARGET what inputs of
-#                                                    FOLDER/TARGET reach and it does not, and drops
-#                                                    what others reach as well
+#   tests/fuzz.sh merge FOLDER [TARGET]...           takes from FOLDER/TARGET into tests/fuzz/corpus/TARGET
+#                                                    what reaches a branch that nothing there reaches
 #   tests/fuzz.sh run TARGET FILE...                 runs inputs, such as a crash, once
 # Targets run two at a time, or SUNBID_FUZZ_JOBS. Needs a C++ compiler: libFuzzer comes as source.
 set -euo pipefail
@@ -47,6 +46,7 @@ fi
 RUSTC_WRAPPER=$PWD/tests/fuzz/rustc.sh CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_OPT_LEVEL=2 \
   cargo build --locked -p sunbid-fuzz --features engine --bin fuzz --target-dir "$work/build" >&2
 program=$work/build/debug/fuzz
+mkdir -p "$work/found"
 
 # More memory or time than any input may take; memory is judged much closer by the program itself.
 limits=(-rss_limit_mb=1024 -timeout=25 -detect_leaks=0)
@@ -54,20 +54,15 @@ limits=(-rss_limit_mb=1024 -timeout=25 -detect_leaks=0)
 if [[ $what == run ]]; then
   target=$1
   shift
-  SUNBID_FUZZ_TARGET=$target exec "$program" "${limits[@]}" "$@"
+  SUNBID_FUZZ_TARGET=$target exec "$program" "${limits[@]}" -artifact_prefix="$work/found/" "$@"
 fi
 
 if [[ $what == merge ]]; then
   for name in "${targets[@]}"; do
-    fresh=$(mktemp -d)
-    sources=("$corpus/$name")
-    [[ -d $folder/$name ]] && sources+=("$folder/$name")
     mkdir -p "$corpus/$name"
-    SUNBID_FUZZ_TARGET=$name "$program" "${limits[@]}" -merge=1 "$fresh" "${sources[@]}" \
-      2>"$work/$name.merge.log"
-    rm -rf "${corpus:?}/$name"
-    mv "$fresh" "$corpus/$name"
-    chmod 755 "$corpus/$name"
+    # What is there stays; of the rest, few and short inputs that reach the most.
+    SUNBID_FUZZ_TARGET=$name "$program" "${limits[@]}" -merge=1 -set_cover_merge=1 -use_counters=0 \
+      -max_len=1024 "$corpus/$name" "$folder/$name" 2>"$work/$name.merge.log"
     echo "$name: $(find "$corpus/$name" -type f | wc -l) inputs, $(du -sb "$corpus/$name" | cut -f1) bytes"
   done
   exit 0
@@ -78,7 +73,7 @@ last() { { grep -oE "$1[: ]+[0-9]+" "$2" || true; } | tail -1 | grep -oE '[0-9]+
 
 play() {
   local name=$1 log=$work/$1.log held=ok crashes=0
-  mkdir -p "$work/corpus/$name" "$work/found"
+  mkdir -p "$work/corpus/$name"
   SUNBID_FUZZ_TARGET=$name "$program" "${limits[@]}" -max_total_time="$seconds" \
     -print_final_stats=1 -artifact_prefix="$work/found/$name-" \
     "$work/corpus/$name" "$corpus/$name" 2>"$log" >&2 || { held="NOT OK"; crashes=1; }
