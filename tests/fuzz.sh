@@ -42,10 +42,13 @@ if [[ $what != run ]] && (($#)); then
 fi
 
 # A target folder of its own, since the compiler is told more than usual; with the checks of arithmetic
-# and the assertions of a debug build.
+# and the assertions of a debug build. This machine is named as the target, so that the wrapper can tell
+# what is fuzzed from what cargo runs.
+host=$(rustc -vV | sed -n 's/^host: //p')
 RUSTC_WRAPPER=$PWD/tests/fuzz/rustc.sh CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_OPT_LEVEL=2 \
-  cargo build --locked -p sunbid-fuzz --features engine --bin fuzz --target-dir "$work/build" >&2
-program=$work/build/debug/fuzz
+  cargo build --locked -p sunbid-fuzz --features engine --bin fuzz --target "$host" \
+  --target-dir "$work/build" >&2
+program=$work/build/$host/debug/fuzz
 mkdir -p "$work/found"
 
 # More memory or time than any input may take; memory is judged much closer by the program itself.
@@ -69,12 +72,14 @@ if [[ $what == merge ]]; then
 fi
 
 # The last number after a word in a file.
-last() { { grep -oE "$1[: ]+[0-9]+" "$2" || true; } | tail -1 | grep -oE '[0-9]+$' || echo 0; }
+last() { { grep -aoE "$1[: ]+[0-9]+" "$2" || true; } | tail -1 | grep -oE '[0-9]+$' || echo 0; }
 
 play() {
-  local name=$1 log=$work/$1.log held=ok crashes=0
+  local name=$1 log=$work/$1.log held=ok crashes=0 options=()
+  # Each of its inputs verifies a whole tender: too few are tried for lengths to grow by themselves.
+  [[ $name != disclosure ]] || options=(-len_control=0 -max_len=256)
   mkdir -p "$work/corpus/$name"
-  SUNBID_FUZZ_TARGET=$name "$program" "${limits[@]}" -max_total_time="$seconds" \
+  SUNBID_FUZZ_TARGET=$name "$program" "${limits[@]}" "${options[@]}" -max_total_time="$seconds" \
     -print_final_stats=1 -artifact_prefix="$work/found/$name-" \
     "$work/corpus/$name" "$corpus/$name" 2>"$log" >&2 || { held="NOT OK"; crashes=1; }
   local executed edges inputs
@@ -83,7 +88,7 @@ play() {
   inputs=$(last corp "$log")
   echo "$name: $held: $executed executions, $edges edges, corpus $inputs, crashes $crashes"
   if ((crashes)); then
-    { grep -E 'panicked|ERROR|Test unit written' -A1 "$log" || tail -5 "$log"; } >&2
+    { grep -aE 'panicked|ERROR|Test unit written' -A1 "$log" || tail -5 "$log"; } >&2
     return 1
   fi
 }
