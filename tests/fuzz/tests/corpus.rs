@@ -50,6 +50,14 @@ fn every_folder_of_the_corpus_is_a_target_s_and_all_stay_small() {
     assert!(bytes < MOST_BYTES, "the corpus has {bytes} bytes");
 }
 
+#[test]
+fn the_script_runs_every_target() {
+    let script = include_str!("../../fuzz.sh");
+    let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+    let line = format!("targets=({})", names.join(" "));
+    assert!(script.lines().any(|one| one == line), "{line} is not in it");
+}
+
 /// Adding an RPC or an event without adding it to what is fuzzed fails here.
 #[test]
 fn every_request_and_every_event_is_fuzzed() {
