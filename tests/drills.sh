@@ -10,6 +10,7 @@
 #   faults     full disk, slow, silent and restarted database, network cuts, jumping clocks
 #   failover   the database's server is killed, its standby takes over (needs PostgreSQL)
 #   outage     the platform goes away around deadlines, which move by rule, with notices (needs Python)
+#   fuzz       made-up bytes for every parser, a minute or an hour each (needs a C++ compiler)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -7,6 +7,7 @@ mod dice;
 mod failover;
 mod faults;
 mod feed;
+mod fuzz;
 mod kill;
 mod outage;
 mod rush;
@@ -35,6 +36,7 @@ const DRILLS: &[(&str, Drill)] = &[
     ("rush", |form| Box::pin(rush::run(form))),
     ("feed", |form| Box::pin(feed::run(form))),
     ("faults", |form| Box::pin(faults::run(form))),
+    ("fuzz", |form| Box::pin(fuzz::run(form))),
 ];
 
 /// What a variable says of how much is played; nothing where it is not set.

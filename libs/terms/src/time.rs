@@ -11,6 +11,11 @@ pub const MICROS: i64 = 1_000_000;
 /// China Standard Time, UTC+08:00 the whole year; statutory days are days of this zone.
 const CHINA_OFFSET_SECONDS: i32 = 8 * 3600;
 
+/// The first and the last moment told as civil time: the start of the year 1 in UTC, and the end of
+/// the year 9999 in China. Beyond them calendars end, and so would a process that asked for a date.
+const FIRST_TOLD: i64 = -62_135_596_800 * MICROS;
+const LAST_TOLD: i64 = 253_402_272_000 * MICROS - 1;
+
 /// A moment, in microseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Instant(i64);
@@ -50,7 +55,8 @@ impl Instant {
         self.in_china().date_naive()
     }
 
-    /// The moment as civil time in China.
+    /// The moment as civil time in China. Of the years 1 to 9999, which RFC 3339 can write; callers may
+    /// name any number as a moment, and one outside is told as the nearest inside.
     pub fn in_china(self) -> DateTime<FixedOffset> {
         self.utc().with_timezone(&china())
     }
@@ -70,11 +76,8 @@ impl Instant {
     }
 
     fn utc(self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.0).unwrap_or(if self.0 < 0 {
-            DateTime::<Utc>::MIN_UTC
-        } else {
-            DateTime::<Utc>::MAX_UTC
-        })
+        let told = self.0.clamp(FIRST_TOLD, LAST_TOLD);
+        DateTime::from_timestamp_micros(told).unwrap_or_default()
     }
 }
 
@@ -127,7 +130,16 @@ mod tests {
     #[test]
     fn the_ends_of_time_hold() {
         assert!(Instant::from_micros(i64::MAX).plus_seconds(1) == Instant::from_micros(i64::MAX));
-        assert!(!Instant::from_micros(i64::MAX).to_string().is_empty());
-        assert!(!Instant::from_micros(i64::MIN).to_string().is_empty());
+        // Callers name moments as numbers; each has a date.
+        for (micros, told, date) in [
+            (i64::MAX, "9999-12-31 23:59:59+08:00", (9999, 12, 31)),
+            (i64::MIN, "0001-01-01 08:00:00+08:00", (1, 1, 1)),
+        ] {
+            let at = Instant::from_micros(micros);
+            assert_eq!(at.to_string(), told);
+            let date = NaiveDate::from_ymd_opt(date.0, date.1, date.2);
+            assert_eq!(Some(at.china_date()), date);
+            assert!(Instant::parse(&at.in_china().to_rfc3339()).is_some());
+        }
     }
 }
