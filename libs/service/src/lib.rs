@@ -3,6 +3,8 @@
 //! Knows no area's business.
 
 pub mod access;
+pub mod access_log;
+pub mod address;
 pub mod authentication;
 pub mod caller;
 pub mod calls;
@@ -21,6 +23,8 @@ pub mod names;
 pub mod page;
 pub mod peers;
 pub mod problem;
+pub mod rank;
+pub mod rate;
 pub mod relay;
 pub mod retry;
 pub mod revocation;

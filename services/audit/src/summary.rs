@@ -119,6 +119,10 @@ fn words(name: &str) -> (&str, &str) {
         "opening.v1.RecordConfirmed" => ("确认开标记录", "Record confirmed"),
         "opening.v1.SessionClosed" => ("开标结束", "Session closed"),
         "opening.v1.SessionTerminated" => ("开标终止", "Session terminated"),
+        "common.v1.AccessDayBegun" => ("当日访问记录开始", "The day's access log begins"),
+        "common.v1.AccessRefused" => ("访问被拒绝", "Call refused"),
+        "common.v1.NonPublicRead" => ("读取非公开内容", "Read what is not public"),
+        "common.v1.AccessCounted" => ("另计访问次数", "More calls, counted"),
         "common.v1.CommandRefused" => ("操作被规则拒绝", "Refused by rule"),
         other => (other, other),
     }

@@ -26,7 +26,6 @@ use sunbid_rules::Engine;
 use sunbid_sealing::{OsRng, SealingKey, SecretScalar};
 use sunbid_service::{
     Decided, Keys, Peers, Setting, Step,
-    access::AccessTable,
     authentication::{AuthenticationLayer, Guard, Keyring},
     ledger,
     log_service::Logs,
@@ -145,7 +144,6 @@ impl House {
                 people: vec![keys.public("token").unwrap()],
                 services: keys.service_keys(&["bid", "tender", "opening"]).unwrap(),
             },
-            table: AccessTable::built_in().unwrap(),
             revocations: Revocations::default(),
             clock: clock.clone(),
             origin: ORIGIN.to_owned(),

@@ -17,7 +17,6 @@ use sunbid_journal::Journal;
 use sunbid_rules::Engine;
 use sunbid_service::{
     Keys, Peers, Setting,
-    access::AccessTable,
     authentication::{AuthenticationLayer, Guard, Keyring},
     peers::Identity,
     revocation::Revocations,
@@ -144,7 +143,6 @@ impl House {
                 people: vec![keys.public("token").unwrap()],
                 services: keys.service_keys(&["bid"]).unwrap(),
             },
-            table: AccessTable::built_in().unwrap(),
             revocations: Revocations::default(),
             clock: clock.clone(),
             origin: ORIGIN.to_owned(),
