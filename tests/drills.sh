@@ -2,6 +2,7 @@
 # Drills with real processes on this machine: what is lost, and what must not be, when parts die.
 #   tests/drills.sh [short|long] [NAME]...    short where nothing is said; all drills without a name
 # Drills:
+#   permission hostile calls of every kind: none succeeds, none reveals what exists
 #   failover   the database's server is killed, its standby takes over (needs PostgreSQL)
 set -euo pipefail
 cd "$(dirname "$0")/.."

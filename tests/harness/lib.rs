@@ -2,6 +2,7 @@
 //! same doors as everybody uses. Holds no shortcuts into any service.
 
 pub mod anyrpc;
+pub mod attack;
 pub mod storm;
 pub mod surfaces;
 

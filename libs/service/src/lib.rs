@@ -34,6 +34,7 @@ pub mod tls;
 pub mod token;
 #[cfg(feature = "trial")]
 pub mod trial;
+pub mod wire;
 
 pub use caller::Caller;
 pub use follow::FollowedEntry;

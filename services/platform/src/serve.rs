@@ -26,6 +26,7 @@ use sunbid_service::{
     revocation::Revocations,
     setting::Database,
     tls::{self, ConnectionLayer, Face, TlsFault},
+    wire::WireLayer,
 };
 use sunbid_terms::Clock;
 use tokio::{
@@ -211,6 +212,7 @@ impl Platform {
         let incoming = Box::pin(tls::incoming(incoming, self.face.clone()));
         let server = limits
             .server()
+            .layer(WireLayer)
             .layer(ConnectionLayer::<Admission>::new())
             // Whose calls they are, the services know; they count them.
             .layer(LimitLayer::uncounted(limits))
@@ -354,6 +356,7 @@ impl Platform {
         let incoming = Box::pin(tls::incoming(incoming, door.face));
         let server = door
             .server
+            .layer(WireLayer)
             .layer(ConnectionLayer::<Admission>::new())
             .layer(access)
             .layer(guard)
