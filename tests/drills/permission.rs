@@ -4,7 +4,7 @@
 //! may be there afterwards but the record of it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -68,9 +68,9 @@ struct Play {
     attack: Attack,
     /// A tender with a bid, its bidder and its bidder's people.
     real: Names,
-    /// One that exists and has no bid.
-    quiet: Names,
     absent: Names,
+    /// Answers to a stranger before there was a bid, by RPC.
+    before_the_bid: BTreeMap<String, String>,
 }
 
 pub async fn run(form: Form) -> Played {
@@ -140,10 +140,8 @@ impl Play {
     async fn prepare() -> anyhow::Result<Self> {
         let world = World::raise().await?;
         world.stage.enrol_supplier(&STRANGER).await?;
-        let (tender, quiet) = (world.announced(0).await?, world.announced(0).await?);
+        let tender = world.announced(0).await?;
         let [bidder, ..] = &SUPPLIERS;
-        let sealed = make_bid(&world.stage, bidder, &tender, "01", "2700000.00", 1, 1).await?;
-        submit(&world.stage, bidder, &sealed).await?;
         let known = world.stage.of(bidder.profile).await?;
         let asking = world.stage.of(SUPPLIERS[2].profile).await?;
         let question = AskQuestionRequest {
@@ -155,19 +153,16 @@ impl Play {
         let (organization, subject) = (known.organization()?, known.subject()?.name.clone());
         let nobody = "organizations/91140600MA00099996".to_owned();
         let real = Names {
-            tender: tender.name,
+            tender: tender.name.clone(),
             lot_id: "01".to_owned(),
             organization: organization.clone(),
             subject: subject.clone(),
             request_id: None,
             page_token: String::new(),
         };
-        Ok(Self {
+        let mut play = Self {
             attack: Attack::on(&world).await?,
-            quiet: Names {
-                tender: quiet.name,
-                ..real.clone()
-            },
+            before_the_bid: BTreeMap::new(),
             absent: Names {
                 tender: "tenders/00000000-0000-4000-8000-000000000000".to_owned(),
                 subject: subject.replace(&organization, &nobody),
@@ -176,7 +171,12 @@ impl Play {
             },
             real,
             world,
-        })
+        };
+        play.before_the_bid = play.answers_to_a_stranger().await?;
+        let stage = &play.world.stage;
+        let sealed = make_bid(stage, bidder, &tender, "01", "2700000.00", 1, 1).await?;
+        submit(stage, bidder, &sealed).await?;
+        Ok(play)
     }
 
     /// RPCs that are not for everybody, with their rows.
@@ -340,46 +340,30 @@ impl Play {
     }
 
     /// The right role, and a record that is another's: it is as if it were not there. Of a public tender
-    /// a supplier may know; that there is a bid of another in it, not.
+    /// a supplier may know; that another has bid since, nothing says.
     async fn wrong_organisations(&mut self) -> anyhow::Result<()> {
-        let (real, quiet, absent) = (self.real.clone(), self.quiet.clone(), self.absent.clone());
+        let kind = "wrong organisation";
+        let (real, absent) = (self.real.clone(), self.absent.clone());
         for (method, row) in self.guarded()? {
             let Access::Roles(may) = row.access else {
                 continue;
             };
-            if row.relation == Relation::Any {
-                continue;
-            }
             let others: &[Role] = match row.relation {
+                Relation::Any | Relation::Own => continue,
                 Relation::OwnOrOverseer => &[Role::Supplier, Role::Purchaser, Role::Trustee],
                 Relation::Party => &[Role::Purchaser],
-                _ => &ROLES,
+                Relation::Purchaser | Relation::Holder => &ROLES,
             };
             for role in others.iter().filter(|role| may.contains(role)) {
                 let token = self.somebody(*role)?;
-                let kind = "wrong organisation";
                 let path = anyrpc::path(&method);
-                let names = match row.relation {
-                    Relation::Own => [&real, &quiet],
-                    _ => [&real, &absent],
-                };
                 let mut said = Vec::new();
-                for names in names {
-                    // Nothing is done that is one's own to do: such a request has no identity.
-                    let own = row.relation == Relation::Own;
-                    let names = Names {
-                        request_id: own.then(String::new),
-                        ..names.clone()
-                    };
-                    let answer = self.attack.ask(&method, &token, &names).await?;
-                    let bytes = answer.messages.concat();
-                    let shown = String::from_utf8_lossy(&bytes).into_owned();
-                    // One's own list is empty, and waiting for one's own news is no answer.
-                    let nothing = bytes.is_empty();
-                    let leaks = shown.contains(&real.organization);
-                    self.attack.note(kind, &path, nothing && !leaks);
-                    let about = |text: &str| text.replace(&names.tender, "the tender");
-                    said.push(about(&told(&answer)));
+                for names in [&real, &absent] {
+                    let answer = self.attack.ask(&method, &token, names).await?;
+                    // Waiting for one's own news is no answer.
+                    self.attack
+                        .note(kind, &path, answer.messages.concat().is_empty());
+                    said.push(told(&answer).replace(&names.tender, "the tender"));
                 }
                 if said[0] != said[1] {
                     let said = [said[0].clone(), said[1].clone()];
@@ -387,7 +371,44 @@ impl Play {
                 }
             }
         }
+        let now = self.answers_to_a_stranger().await?;
+        for (path, after) in now {
+            self.attack
+                .note(kind, &path, !after.contains(&self.real.organization));
+            match self.before_the_bid.get(&path).cloned() {
+                Some(before) if before == after => {}
+                before => {
+                    let said = [before.unwrap_or_default(), after];
+                    self.attack.reveal(kind, &path, &said);
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// What somebody is told who asks of the tender what one may ask of one's own.
+    async fn answers_to_a_stranger(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        // Nothing is done that is one's own to do: such a request has no identity.
+        let names = Names {
+            request_id: Some(String::new()),
+            ..self.real.clone()
+        };
+        let mut answers = BTreeMap::new();
+        for (method, row) in self.guarded()? {
+            let Access::Roles(may) = row.access else {
+                continue;
+            };
+            if row.relation != Relation::Own {
+                continue;
+            }
+            for role in ROLES.iter().filter(|role| may.contains(role)) {
+                let token = self.somebody(*role)?;
+                let answer = self.attack.ask(&method, &token, &names).await?;
+                let shown = String::from_utf8_lossy(&answer.messages.concat()).into_owned();
+                answers.insert(anyrpc::path(&method), format!("{} {shown}", told(&answer)));
+            }
+        }
+        Ok(answers)
     }
 
     /// A request id that was used, with other content; and another's id.
@@ -508,7 +529,7 @@ impl Play {
             for token in &tokens {
                 let names = Names {
                     page_token: token.clone(),
-                    ..self.quiet.clone()
+                    ..self.real.clone()
                 };
                 for role in may.iter().filter(|role| **role != Role::Service) {
                     let who = self.somebody(*role)?;

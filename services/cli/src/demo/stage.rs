@@ -264,8 +264,15 @@ impl Stage {
         Ok(())
     }
 
-    /// Starts a holder's daemon; `behaviour` is empty, "--absent" or "--lie".
+    /// Starts a holder's daemon, unless it runs; `behaviour` is empty, "--absent" or "--lie".
     pub async fn start_trustee(&self, part: &Part, behaviour: &str) -> anyhow::Result<()> {
+        if self
+            .pid(&format!("trustee-{}", part.profile))
+            .await
+            .is_some()
+        {
+            return Ok(());
+        }
         let own = self.trustee_folder(part).display().to_string();
         let clock = self.clock_file().display().to_string();
         let mut arguments = vec!["trustee", "run", &own, "--sandbox-clock", &clock];
