@@ -36,6 +36,8 @@ pub const SCOPE: &str = "access/";
 
 /// How often refusals are written.
 const EVERY: Duration = Duration::from_millis(250);
+/// Pause after they could not be written.
+const PAUSE: Duration = Duration::from_secs(2);
 /// Refusals that wait to be written; beyond them they are counted.
 const MOST_WAITING: usize = 512;
 
@@ -167,12 +169,14 @@ impl AccessLog {
         let mut begun = String::new();
         let mut unwritten: Option<Batch> = None;
         loop {
+            let mut pause = EVERY;
             let today = scope_of(self.clock.now());
             if begun != today {
                 match self.begin(&today).await {
                     Ok(()) => begun = today,
                     Err(problem) => {
                         tracing::warn!(self.service, ?problem, "a day's access log waits to begin");
+                        pause = PAUSE;
                     }
                 }
             }
@@ -182,12 +186,13 @@ impl AccessLog {
                     Ok(()) => unwritten = None,
                     Err(problem) => {
                         tracing::warn!(self.service, ?problem, "refusals wait to be written");
+                        pause = PAUSE;
                     }
                 }
             }
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
         for batch in [unwritten, self.batch(true)].into_iter().flatten() {
@@ -242,5 +247,5 @@ impl AccessLogs {
     }
 }
 
-#[cfg(all(test, feature = "trial"))]
+#[cfg(test)]
 mod tests;
