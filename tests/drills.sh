@@ -8,6 +8,7 @@
 #              say how many in how many
 #   feed       ten writers; whether any follower missed a record (needs PostgreSQL)
 #   faults     full disk, slow, silent and restarted database, network cuts, jumping clocks
+#   permission hostile calls of every kind: none succeeds, none reveals what exists
 #   failover   the database's server is killed, its standby takes over (needs PostgreSQL)
 #   outage     the platform goes away around deadlines, which move by rule, with notices (needs Python)
 #   fuzz       made-up bytes for every parser, a minute or an hour each (needs a C++ compiler)

@@ -16,11 +16,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     files.sort();
     let descriptors = protox::compile(&files, [&root])?;
     let out = PathBuf::from(env::var("OUT_DIR")?).join("descriptors.binpb");
-    fs::write(out, descriptors.encode_to_vec())?;
+    fs::write(&out, descriptors.encode_to_vec())?;
+    println!("cargo::metadata=descriptors={}", out.display());
     // Records carry the full name of their event, so every message must know its own.
     let mut config = prost_build::Config::new();
     config.enable_type_names();
     tonic_prost_build::configure().compile_fds_with_config(descriptors, config)?;
-    println!("cargo:rerun-if-changed={}", root.display());
+    println!("cargo::rerun-if-changed={}", root.display());
     Ok(())
 }

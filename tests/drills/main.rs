@@ -10,6 +10,7 @@ mod feed;
 mod fuzz;
 mod kill;
 mod outage;
+mod permission;
 mod rush;
 
 use std::{future::Future, pin::Pin};
@@ -32,6 +33,7 @@ type Drill = fn(Form) -> Pin<Box<dyn Future<Output = Played>>>;
 const DRILLS: &[(&str, Drill)] = &[
     ("failover", |form| Box::pin(failover::run(form))),
     ("outage", |form| Box::pin(outage::run(form))),
+    ("permission", |form| Box::pin(permission::run(form))),
     ("kill", |form| Box::pin(kill::run(form))),
     ("rush", |form| Box::pin(rush::run(form))),
     ("feed", |form| Box::pin(feed::run(form))),

@@ -9,10 +9,13 @@ use prost_reflect::{
 use tonic::{
     Request, Status,
     client::Grpc,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder},
     metadata::{Ascii, MetadataValue},
     transport::Channel,
 };
+
+/// What a compressed message would become, bytes.
+const BOMB: usize = 32 * 1024 * 1024;
 
 /// How long an answer's messages are read: streams that wait for news end here.
 const PATIENCE: std::time::Duration = std::time::Duration::from_millis(300);
@@ -39,6 +42,9 @@ pub struct Names {
     pub lot_id: String,
     pub organization: String,
     pub subject: String,
+    /// A new one in each request, where nothing is said.
+    pub request_id: Option<String>,
+    pub page_token: String,
 }
 
 /// A request in which every text and number has something plausible.
@@ -91,8 +97,12 @@ fn text(field: &FieldDescriptor, names: &Names) -> String {
         "name" if parent.contains("Notice") => format!("{}/notices/1", names.tender),
         "name" if parent.contains("Intent") => "intents/1".to_owned(),
         "name" | "parent" | "scope" => names.tender.clone(),
-        "request_id" => uuid::Uuid::new_v4().to_string(),
-        "page_token" | "filter" | "order_by" => String::new(),
+        "request_id" => {
+            let fresh = || uuid::Uuid::new_v4().to_string();
+            names.request_id.clone().unwrap_or_else(fresh)
+        }
+        "page_token" => names.page_token.clone(),
+        "filter" | "order_by" => String::new(),
         "reason" | "text" | "title" => "what a stranger writes".to_owned(),
         _ => "1".to_owned(),
     }
@@ -104,6 +114,32 @@ pub struct Outcome {
     pub status: Status,
     /// Messages that came before it, at most a few.
     pub messages: Vec<Vec<u8>>,
+}
+
+/// Sends a message of nothing but zeros, compressed to a thousandth of its size.
+pub async fn bomb(
+    channel: &Channel,
+    method: &MethodDescriptor,
+    authorization: MetadataValue<Ascii>,
+) -> anyhow::Result<Outcome> {
+    let mut client = Grpc::new(channel.clone()).send_compressed(CompressionEncoding::Gzip);
+    client.ready().await?;
+    let mut request = Request::new(vec![0; BOMB]);
+    request
+        .metadata_mut()
+        .insert("authorization", authorization);
+    let path = http::uri::PathAndQuery::try_from(path(method))?;
+    let answer: Result<tonic::Response<Vec<u8>>, Status> = client.unary(request, path, Raw).await;
+    Ok(match answer {
+        Ok(answer) => Outcome {
+            status: Status::ok(""),
+            messages: vec![answer.into_inner()],
+        },
+        Err(status) => Outcome {
+            status,
+            messages: Vec::new(),
+        },
+    })
 }
 
 /// Calls an RPC with bytes as they are and an authorization as it is.

@@ -9,6 +9,7 @@ pub mod crowd;
 pub mod process;
 pub mod proxy;
 pub mod small_bid;
+pub mod attack;
 pub mod storm;
 pub mod stubborn;
 pub mod surfaces;

@@ -77,6 +77,25 @@ async fn a_running_installation_is_held_and_modes_do_not_mix() {
     let shown = sunbid(&["--endpoint", &endpoint, "--json", "clock", "show"]);
     let platform: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!(platform["sandbox"], true);
+    let access = ["rules", "access", "--role", "supervisor"];
+    let access = sunbid(&[&["--endpoint", &endpoint, "--json"], &access[..]].concat());
+    let rows: serde_json::Value = serde_json::from_slice(&access.stdout).unwrap();
+    assert!(rows.as_array().unwrap().len() > 5, "{}", said(&access));
+    assert!(access.stdout.len() > 1000);
+    // Reading it is on record itself, and the next one shows it.
+    let supervisor = world.stage.home().join("profiles").join("supervisor");
+    let supervisor = supervisor.display().to_string();
+    let trail = ["-p", &supervisor, "--json", "audit", "access"];
+    assert!(sunbid(&trail).status.success());
+    let read = sunbid(&trail);
+    let rows: serde_json::Value = serde_json::from_slice(&read.stdout).unwrap();
+    let rows = rows.as_array().unwrap();
+    assert!(
+        rows.iter().any(|row| row["action_zh"] == "查看访问记录"),
+        "{rows:?}"
+    );
+    let told = sunbid(&["-p", &supervisor, "--language", "en", "audit", "access"]);
+    assert!(String::from_utf8_lossy(&told.stdout).contains("the access log"));
     world.stage.kill("platform").await;
     let check = sunbid(&["platform", "check", &data]);
     assert!(check.status.success(), "{}", said(&check));

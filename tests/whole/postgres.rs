@@ -20,12 +20,16 @@ use sunbid_contracts::{
     tender::v1::{GetTenderRequest, Tender},
 };
 use sunbid_journal::trial::{self, Cluster};
+use sunbid_platform::{readiness::health_name, serve::SERVICES};
 use sunbid_terms::Instant;
 use sunbid_tests::{
     OUTPUT, World, program,
     storm::{self, Storm},
 };
-use tonic::{Code, Status};
+use tonic::{Code, Status, transport::Endpoint};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 use tonic_types::StatusExt;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,6 +123,7 @@ async fn a_database_that_went_away_is_told_and_work_goes_on_when_it_is_back() {
     let written = submit(&world.stage, two, &second).await.unwrap_err();
     let status = written.chain().find_map(|e| e.downcast_ref::<Status>());
     assert_retry(status.expect("a status"));
+    is_ready(&world, false).await;
     cluster.resume().unwrap();
     let mut answered = false;
     for _ in 0..300 {
@@ -129,12 +134,31 @@ async fn a_database_that_went_away_is_told_and_work_goes_on_when_it_is_back() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(answered, "reading does not go on");
+    is_ready(&world, true).await;
     for (supplier, sealed) in [(two, &second), (three, &third)] {
         receipts.push(submit(&world.stage, supplier, sealed).await.unwrap());
     }
     open_and_verify(&world, &tender, &receipts).await;
     checked(&world);
     world.stage.strike().await;
+}
+
+/// Waits until the platform says of its services that they can work, or cannot.
+async fn is_ready(world: &World, ready: bool) {
+    let endpoint = Endpoint::from_shared(world.stage.endpoint().to_owned()).unwrap();
+    let mut health = HealthClient::new(endpoint.connect().await.unwrap());
+    for service in SERVICES {
+        let request = HealthCheckRequest {
+            service: health_name(service),
+        };
+        let mut watched = health.watch(request).await.unwrap().into_inner();
+        loop {
+            let said = watched.message().await.unwrap().unwrap().status();
+            if (said == ServingStatus::Serving) == ready {
+                break;
+            }
+        }
+    }
 }
 
 /// Away for the moment, with a hint when to ask again.

@@ -1,25 +1,50 @@
-//! Who may call which RPC, in what relation to its record: one table, denying by default, kept as a
-//! text that anyone can read. The role is checked from here; the relation each service checks itself,
-//! for it alone knows whose record it is.
-
-use std::collections::HashMap;
+//! Who may call which RPC, in what relation to its record, and what of it is journaled: one table,
+//! denying by default, kept as a text that anyone can read (`access.txt`) and compared with the
+//! contracts at build. The role is checked from here; the relation each service checks itself, for it
+//! alone knows whose record it is.
 
 use sunbid_contracts::registry::v1::Role;
 
 use crate::Caller;
 
-/// The table: one line for each RPC.
-pub const TABLE: &str = include_str!("access.txt");
-
 /// Who may call an RPC.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Anyone, signed in or not.
     Public,
     /// Anyone signed in.
     SignedIn,
     /// Callers with one of these roles.
-    Roles(Vec<Role>),
+    Roles(&'static [Role]),
+}
+
+/// What the caller's organisation has to do with the record, besides its role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    Any,
+    Own,
+    OwnOrOverseer,
+    Purchaser,
+    Holder,
+    Party,
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// "/package.Service/Method".
+    pub path: &'static str,
+    pub access: Access,
+    pub relation: Relation,
+    /// What these roles read here is not public and not their own: it is journaled.
+    pub recorded: &'static [Role],
+    /// Where a request names its record: numbers of fields, one within another.
+    pub names: &'static [&'static [u32]],
+    /// The row as the table writes it, after the path.
+    pub text: &'static str,
+    /// What the RPC does, in words.
+    pub zh: &'static str,
+    pub en: &'static str,
 }
 
 /// Who never bids in that role.
@@ -38,208 +63,113 @@ const FOLLOW_FROM_BIDS: [&str; 3] = [
     "/sunbid.opening.v1.OpeningService/PostShares",
 ];
 
-/// What the caller's organisation has to do with the record, besides its role.
+/// A word of the table, in Chinese and in English.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Relation {
-    Any,
-    Own,
-    OwnOrOverseer,
-    Purchaser,
-    Holder,
-    Party,
+pub struct Word {
+    pub word: &'static str,
+    pub zh: &'static str,
+    pub en: &'static str,
 }
 
-impl Relation {
-    fn parse(word: &str) -> Option<Self> {
-        Some(match word {
-            "any" => Self::Any,
-            "own" => Self::Own,
-            "own-or-overseer" => Self::OwnOrOverseer,
-            "purchaser" => Self::Purchaser,
-            "holder" => Self::Holder,
-            "party" => Self::Party,
-            _ => return None,
+mod table {
+    use super::{Access, Relation, Role, Row};
+
+    include!(concat!(env!("OUT_DIR"), "/access.rs"));
+}
+
+/// Every row, in the order of paths.
+pub fn rows() -> &'static [Row] {
+    table::ROWS
+}
+
+/// The row of an RPC by its path. No row: nobody may call it.
+pub fn row(path: &str) -> Option<&'static Row> {
+    let at = table::ROWS
+        .binary_search_by(|row| row.path.cmp(path))
+        .ok()?;
+    table::ROWS.get(at)
+}
+
+/// Whether the caller (if any) may call the RPC. No row: no.
+pub fn allows(path: &str, caller: Option<&Caller>) -> bool {
+    match (row(path).map(|row| row.access), caller) {
+        (Some(Access::Public), _) | (Some(Access::SignedIn), Some(_)) => true,
+        (Some(Access::Roles(roles)), Some(caller)) => roles.iter().any(|role| caller.has(*role)),
+        _ => false,
+    }
+}
+
+/// Whether offices and holders alone may call it, and nothing about it follows from who bids. Only such
+/// calls may be counted or traced; whatever is not known to be so is not.
+pub fn is_open(path: &str) -> bool {
+    let Some(Access::Roles(roles)) = row(path).map(|row| row.access) else {
+        return false;
+    };
+    roles.iter().all(|role| OFFICES.contains(role)) && !FOLLOW_FROM_BIDS.contains(&path)
+}
+
+/// What a role is called.
+pub fn role_word(role: Role) -> Word {
+    let known = table::ROLES.iter().find(|(one, ..)| *one == role);
+    known.map_or(said(("none", "无", "none")), |(_, word, zh, en)| {
+        said((word, zh, en))
+    })
+}
+
+impl Row {
+    /// Who may call it, in words.
+    pub fn callers(&self) -> Vec<Word> {
+        match self.access {
+            Access::Public => vec![said(table::PUBLIC)],
+            Access::SignedIn => vec![said(table::SIGNED_IN)],
+            Access::Roles(roles) => roles.iter().map(|role| role_word(*role)).collect(),
+        }
+    }
+
+    /// In what relation to the record, in words.
+    pub fn relation_word(&self) -> Word {
+        let known = table::RELATIONS
+            .iter()
+            .find(|(one, ..)| *one == self.relation);
+        known.map_or(said(("none", "无", "none")), |(_, word, zh, en)| {
+            said((word, zh, en))
         })
     }
 }
 
-/// A row of the table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    pub access: Access,
-    pub relation: Relation,
-}
-
-/// Why the table cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TableFault {
-    #[error("line {0} of the access table is not \"service/method: who\"")]
-    Form(usize),
-    #[error("line {line} of the access table names {word:?}, which is no role")]
-    Role { line: usize, word: String },
-    #[error(
-        "line {line} of the access table says {word:?} where the relation to the record belongs"
-    )]
-    Relation { line: usize, word: String },
-    #[error("line {0} of the access table repeats an RPC")]
-    Repeated(usize),
-}
-
-/// The parsed table.
-#[derive(Clone, Debug)]
-pub struct AccessTable {
-    rows: HashMap<String, Row>,
-}
-
-impl AccessTable {
-    /// Reads the table this program was built with.
-    pub fn built_in() -> Result<Self, TableFault> {
-        Self::parse(TABLE)
-    }
-
-    fn parse(text: &str) -> Result<Self, TableFault> {
-        let mut rows = HashMap::new();
-        for (at, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let number = at + 1;
-            let (rpc, who) = line.split_once(':').ok_or(TableFault::Form(number))?;
-            let (who, relation) = match who.split_once(';') {
-                Some((who, word)) => {
-                    let word = word.trim();
-                    let relation = Relation::parse(word).ok_or_else(|| TableFault::Relation {
-                        line: number,
-                        word: word.to_owned(),
-                    })?;
-                    (who.trim(), relation)
-                }
-                // What is public is so whoever asks; every other row must say.
-                None if who.trim() == "public" => ("public", Relation::Any),
-                None => {
-                    return Err(TableFault::Relation {
-                        line: number,
-                        word: String::new(),
-                    });
-                }
-            };
-            let access = match who {
-                "public" => Access::Public,
-                "signed-in" => Access::SignedIn,
-                roles => Access::Roles(
-                    roles
-                        .split(',')
-                        .map(|word| {
-                            let word = word.trim();
-                            Role::from_str_name(&format!("ROLE_{}", word.to_uppercase()))
-                                .filter(|role| *role != Role::Unspecified)
-                                .ok_or_else(|| TableFault::Role {
-                                    line: number,
-                                    word: word.to_owned(),
-                                })
-                        })
-                        .collect::<Result<_, _>>()?,
-                ),
-            };
-            let row = Row { access, relation };
-            if rows.insert(format!("/{}", rpc.trim()), row).is_some() {
-                return Err(TableFault::Repeated(number));
-            }
-        }
-        Ok(Self { rows })
-    }
-
-    /// The row of an RPC by its path, "/package.Service/Method".
-    pub fn row(&self, path: &str) -> Option<&Row> {
-        self.rows.get(path)
-    }
-
-    /// Whether the caller (if any) may call the RPC. No row: no.
-    pub fn allows(&self, path: &str, caller: Option<&Caller>) -> bool {
-        match (self.rows.get(path).map(|row| &row.access), caller) {
-            (Some(Access::Public), _) | (Some(Access::SignedIn), Some(_)) => true,
-            (Some(Access::Roles(roles)), Some(caller)) => roles.iter().any(|r| caller.has(*r)),
-            _ => false,
-        }
-    }
-
-    /// Whether offices and holders alone may call it, and nothing about it follows from who bids. Only such
-    /// calls may be counted or traced; whatever is not known to be so is not.
-    pub fn is_open(&self, path: &str) -> bool {
-        let Some(Access::Roles(roles)) = self.rows.get(path).map(|row| &row.access) else {
-            return false;
-        };
-        roles.iter().all(|role| OFFICES.contains(role)) && !FOLLOW_FROM_BIDS.contains(&path)
-    }
-
-    /// Paths of all rows.
-    pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.rows.keys().map(String::as_str)
-    }
+const fn said((word, zh, en): (&'static str, &'static str, &'static str)) -> Word {
+    Word { word, zh, en }
 }
 
 #[cfg(test)]
+#[path = "../build/table.rs"]
+mod building;
+
+#[cfg(test)]
 mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
     use prost::Message;
+    use prost_types::FileDescriptorSet;
 
-    /// The parts of a descriptor that name RPCs; prost's own types would be one more dependency.
-    #[derive(Message)]
-    struct Files {
-        #[prost(message, repeated, tag = "1")]
-        file: Vec<File>,
-    }
-    #[derive(Message)]
-    struct File {
-        #[prost(string, tag = "2")]
-        package: String,
-        #[prost(message, repeated, tag = "6")]
-        service: Vec<Service>,
-    }
-    #[derive(Message)]
-    struct Service {
-        #[prost(string, tag = "1")]
-        name: String,
-        #[prost(message, repeated, tag = "2")]
-        method: Vec<Method>,
-    }
-    #[derive(Message)]
-    struct Method {
-        #[prost(string, tag = "1")]
-        name: String,
+    use super::{
+        building::{Contracts, check},
+        *,
+    };
+
+    const TABLE: &str = include_str!("access.txt");
+    const WORDS: &str = include_str!("access_words.txt");
+
+    fn contracts() -> Contracts {
+        let files = FileDescriptorSet::decode(sunbid_contracts::DESCRIPTORS).unwrap();
+        Contracts::of(&files)
     }
 
-    #[test]
-    fn every_rpc_has_a_row_and_every_row_an_rpc() {
-        let files = Files::decode(sunbid_contracts::DESCRIPTORS).unwrap();
-        let mut rpcs = BTreeSet::new();
-        for file in files.file {
-            for service in file.service {
-                for method in service.method {
-                    rpcs.insert(format!(
-                        "/{}.{}/{}",
-                        file.package, service.name, method.name
-                    ));
-                }
-            }
-        }
-        assert!(rpcs.len() > 50);
-        let table = AccessTable::built_in().unwrap();
-        let rows: BTreeSet<String> = table
-            .paths()
-            .filter(|path| path.starts_with("/sunbid."))
-            .map(str::to_owned)
-            .collect();
-        assert_eq!(rows, rpcs);
+    fn fault(table: &str, words: &str) -> String {
+        check(table, words, &contracts()).unwrap_err().join("\n")
     }
 
     #[test]
     fn what_suppliers_and_the_public_call_is_not_open() {
-        let table = AccessTable::built_in().unwrap();
-        let open = |rpc: &str| table.is_open(&format!("/sunbid.{rpc}"));
+        let open = |rpc: &str| super::is_open(&format!("/sunbid.{rpc}"));
         for sealed in [
             "bid.v1.BidService/SubmitBid",
             "bid.v1.BidService/HoldBidding",
@@ -256,19 +186,94 @@ mod tests {
         assert!(open("tender.v1.TenderService/CreateTender"));
         assert!(open("opening.v1.OpeningService/WatchOpenings"));
         for path in FOLLOW_FROM_BIDS {
-            assert!(table.row(path).is_some(), "{path}");
+            assert!(row(path).is_some(), "{path}");
         }
     }
 
     #[test]
     fn what_has_no_row_is_denied() {
-        let table = AccessTable::built_in().unwrap();
-        assert!(!table.allows("/sunbid.bid.v1.BidService/Nothing", None));
-        assert!(AccessTable::parse("x").is_err());
-        assert!(AccessTable::parse("a/b: emperor; any").is_err());
-        assert!(AccessTable::parse("a/b: supplier").is_err());
-        assert!(AccessTable::parse("a/b: supplier; cousin").is_err());
-        assert!(AccessTable::parse("a/b: supplier; own").is_ok());
-        assert!(AccessTable::parse("a/b: public\na/b: public").is_err());
+        assert!(rows().len() > 80);
+        assert!(rows().is_sorted_by_key(|row| row.path));
+        assert!(!allows("/sunbid.bid.v1.BidService/Nothing", None));
+        assert!(!allows("/sunbid.bid.v1.BidService/SubmitBid", None));
+        assert!(allows("/sunbid.notice.v1.NoticeService/ListNotices", None));
+        let submit = row("/sunbid.bid.v1.BidService/SubmitBid").unwrap();
+        assert_eq!(submit.access, Access::Roles(&[Role::Supplier]));
+        assert_eq!(submit.relation, Relation::Own);
+        assert_eq!((submit.zh, submit.callers()[0].zh), ("提交投标", "供应商"));
+        // The tender and its lot; and those of a header that stands within another message.
+        assert_eq!(submit.names.len(), 2);
+        let upload = row("/sunbid.bid.v1.BidService/UploadPart").unwrap();
+        assert_eq!(upload.names, [[1, 1], [1, 2]]);
+    }
+
+    #[test]
+    fn an_rpc_without_a_row_stops_the_build() {
+        let code = check(TABLE, WORDS, &contracts()).unwrap().code();
+        assert!(code.contains("Access::Roles(&[Role::Supplier]), relation: Relation::Own"));
+        let row = "sunbid.bid.v1.BidService/SubmitBid: supplier; own\n";
+        assert!(TABLE.contains(row));
+        let without = TABLE.replace(row, "");
+        assert!(fault(&without, WORDS).contains("BidService/SubmitBid has no row"));
+        let more = format!("{TABLE}sunbid.bid.v1.BidService/Nothing: public\n");
+        assert!(fault(&more, WORDS).contains("Nothing has a row in access.txt and is no RPC"));
+        let twice = format!("{TABLE}{row}");
+        assert!(fault(&twice, WORDS).contains("has a row already"));
+    }
+
+    #[test]
+    fn a_row_that_is_not_understood_stops_the_build() {
+        let other = |says: &str| {
+            let row = "BidService/SubmitBid: supplier; own\n";
+            fault(
+                &TABLE.replace(row, &format!("BidService/SubmitBid{says}\n")),
+                WORDS,
+            )
+        };
+        assert!(other(": emperor; any").contains("\"emperor\" is no role"));
+        assert!(other(": supplier; cousin").contains("\"cousin\" is no relation"));
+        assert!(other(": supplier").contains("in what relation"));
+        assert!(other(": unspecified; any").contains("no role"));
+        assert!(other(": supplier; own; record supervisor").contains("who may not call it"));
+        assert!(other(": supplier; own; record emperor").contains("no role"));
+        assert!(other(": supplier; own; keep supplier").contains("is not"));
+        assert!(other("").contains("is not"));
+    }
+
+    #[test]
+    fn what_has_no_words_stops_the_build() {
+        let line = "relation own: 本机构的记录 | the organisation's own record\n";
+        assert!(WORDS.contains(line));
+        assert!(fault(TABLE, &WORDS.replace(line, "")).contains("relation own has no words"));
+        let idle = format!("{WORDS}role emperor: 皇帝 | emperor\n");
+        assert!(fault(TABLE, &idle).contains("role emperor, which the table does not"));
+        assert!(fault(TABLE, &format!("{WORDS}{line}")).contains("said twice"));
+        assert!(fault(TABLE, "half: a line").contains("is not"));
+    }
+
+    /// Whatever more than one organisation's people may read, besides what is public, is either the
+    /// services' alone, somebody's own, or journaled.
+    #[test]
+    fn every_reading_across_organisations_is_journaled() {
+        for row in rows() {
+            let reads = ["Get", "List", "Read", "Watch", "Check", "Prove", "Download"]
+                .iter()
+                .any(|verb| {
+                    row.path
+                        .split('/')
+                        .nth(2)
+                        .is_some_and(|m| m.starts_with(verb))
+                });
+            let Access::Roles(roles) = row.access else {
+                continue;
+            };
+            let across = !matches!(row.relation, Relation::Own | Relation::Holder)
+                && roles != [Role::Service];
+            // Trustees see checkpoints, which are public, as they are made; check-in is no reading.
+            let known = ["WatchCheckpoints", "CheckIn", "CheckDeposit"];
+            if reads && across && !known.iter().any(|name| row.path.ends_with(name)) {
+                assert!(!row.recorded.is_empty(), "{}", row.path);
+            }
+        }
     }
 }

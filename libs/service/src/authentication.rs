@@ -3,11 +3,14 @@
 
 use std::{
     collections::HashMap,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
-use futures_util::future::Either;
+use futures_util::{FutureExt, future::Either};
+use http_body_util::BodyExt;
 use sunbid_contracts::registry::v1::Role;
 use sunbid_proofs::{Hash, sha256};
 use sunbid_terms::Clock;
@@ -15,8 +18,8 @@ use tonic::{Status, body::Body, metadata::MetadataMap};
 use tower::{Layer, Service};
 
 use crate::{
-    Caller, Language, Problem,
-    access::AccessTable,
+    Caller, Language, Problem, access,
+    access_log::Asker,
     problem::denied,
     revocation::Revocations,
     tls::ShownServices,
@@ -25,6 +28,9 @@ use crate::{
 
 /// How the subject of a service's token begins.
 const SERVICES: &str = "services/";
+
+/// How long the request of a call that is refused may take to show what it is about.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// Whose tokens are taken.
 #[derive(Clone, Debug, Default)]
@@ -90,7 +96,6 @@ impl Seen {
 /// What the layer decides with.
 pub struct Guard {
     pub keyring: Keyring,
-    pub table: AccessTable,
     pub revocations: Revocations,
     pub clock: Arc<dyn Clock>,
     pub origin: String,
@@ -104,6 +109,7 @@ impl Guard {
         path: &str,
         metadata: &MetadataMap,
         shown: Option<&ShownServices>,
+        asker: &Asker,
     ) -> Result<Option<Caller>, Problem> {
         let caller = match metadata.get("authorization") {
             None => None,
@@ -115,13 +121,16 @@ impl Guard {
                     .ok_or(Problem::Unauthenticated("TOKEN_MALFORMED"))?;
                 let claims = seen
                     .check(&self.keyring, token, &self.origin)
-                    .and_then(|claims| claims.in_time(self.clock.now()))
-                    .map_err(|fault| {
-                        Problem::Unauthenticated(match fault {
-                            TokenFault::Expired => "TOKEN_EXPIRED",
-                            _ => "TOKEN_REFUSED",
-                        })
+                    .map_err(|_| {
+                        if let Ok(token) = Unchecked::parse(token) {
+                            asker.claims_to_be(token.said_subject());
+                        }
+                        Problem::Unauthenticated("TOKEN_REFUSED")
                     })?;
+                asker.is(Caller::new(claims.clone()));
+                let claims = claims
+                    .in_time(self.clock.now())
+                    .map_err(|_| Problem::Unauthenticated("TOKEN_EXPIRED"))?;
                 if self.revocations.cover(&claims) {
                     return Err(Problem::Unauthenticated("TOKEN_REVOKED"));
                 }
@@ -134,10 +143,10 @@ impl Guard {
                 Some(Caller::new(claims))
             }
         };
-        if self.table.allows(path, caller.as_ref()) {
+        if access::allows(path, caller.as_ref()) {
             return Ok(caller);
         }
-        if caller.is_none() && self.table.row(path).is_some() {
+        if caller.is_none() && access::row(path).is_some() {
             return Err(Problem::Unauthenticated("TOKEN_MISSING"));
         }
         Err(Problem::Refused(sunbid_domain::Refusal::Forbidden))
@@ -191,13 +200,17 @@ pub struct Authenticated<S> {
     inner: S,
 }
 
+/// A call that is refused.
+type Refusing<R, E> = Pin<Box<dyn Future<Output = Result<R, E>> + Send>>;
+
 impl<S, B> Service<http::Request<B>> for Authenticated<S>
 where
     S: Service<http::Request<B>, Response = http::Response<Body>>,
+    B: http_body::Body + Send + Unpin + 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = Either<S::Future, std::future::Ready<Result<S::Response, S::Error>>>;
+    type Future = Either<S::Future, Refusing<S::Response, S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(context)
@@ -211,7 +224,9 @@ where
         let shown = shown.cloned().unwrap_or_default();
         let shown = self.certified.then_some(&shown);
         let path = request.uri().path();
-        match self.guard.admit(&self.seen, path, &metadata, shown) {
+        let asker = request.extensions().get::<Asker>();
+        let asker = asker.cloned().unwrap_or_default();
+        match self.guard.admit(&self.seen, path, &metadata, shown, &asker) {
             Ok(caller) => {
                 if let Some(caller) = caller {
                     request.extensions_mut().insert(caller);
@@ -220,11 +235,22 @@ where
             }
             Err(problem) => {
                 let language = Language::of(&metadata);
+                asker.refused_for(match &problem {
+                    Problem::Unauthenticated(reason) => reason,
+                    _ => "ROLE",
+                });
                 let status: Status = match problem {
                     Problem::Refused(_) => denied(language),
                     other => other.into_status(language),
                 };
-                Either::Right(std::future::ready(Ok(status.into_http())))
+                Either::Right(Box::pin(async move {
+                    // Looked at for the access log alone: what somebody was refused is worth knowing.
+                    if asker.is_somebody() {
+                        let mut body = request.into_body();
+                        let _ = tokio::time::timeout(GLANCE, body.frame().map(drop)).await;
+                    }
+                    Ok(status.into_http())
+                }))
             }
         }
     }

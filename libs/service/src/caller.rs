@@ -50,6 +50,10 @@ impl Caller {
         self.claims.roles.contains(&(role as i32))
     }
 
+    pub fn roles(&self) -> impl Iterator<Item = Role> {
+        self.claims.roles()
+    }
+
     pub fn is_service(&self) -> bool {
         self.has(Role::Service)
     }

@@ -1,9 +1,11 @@
-//! Calls at a time: counted for each organisation and for the public together, and ended when they take
-//! too long. The public's are counted by kind, so that whatever the public reads or watches, nobody is
-//! kept from signing in. What is too much is refused early, with a hint when to try again, instead of slowing all.
+//! Calls at a time and a second: counted for each organisation and each of its people and machines, and
+//! for the public together and for each address; ended when they take too long. The public's are counted by
+//! kind, so that whatever the public reads or watches, nobody is kept from signing in. What is too much is
+//! refused early, with a hint when to try again, instead of slowing all.
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
@@ -17,7 +19,13 @@ use tower::{Layer, Service};
 use sunbid_telemetry::{metrics, strain::Step};
 
 use crate::{
-    Caller, Language, Problem, connections::Admission, limits::Limits, observing::EDGE, stall,
+    Caller, Language, Problem, address,
+    connections::Admission,
+    limits::Limits,
+    observing::EDGE,
+    rank::{Hands, InWork, Rank},
+    rate::Pace,
+    stall,
 };
 
 /// RPCs whose caller sends a stream: a large file on a slow line takes as long as it takes.
@@ -56,6 +64,8 @@ const STREAMS: [&str; 6] = [
 
 /// After this somebody else's call has probably ended.
 const RETRY: Duration = Duration::from_secs(1);
+/// Where waiting for one call of the pace is all it takes.
+const SOON: Duration = Duration::from_millis(100);
 /// After this somebody else's connection may have ended.
 const RECONNECT: Duration = Duration::from_secs(10);
 
@@ -70,37 +80,66 @@ struct Calls {
     counted: bool,
     // Open calls; locked for the length of a look-up.
     open: Mutex<HashMap<Whose, u32>>,
+    pace: Pace<Whose>,
+    hands: Hands,
 }
 
 /// Who calls are counted for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Whose {
     Organization(String),
-    PublicSignIn,
-    PublicStream,
-    PublicCall,
+    Subject(String),
+    Public(Kind),
+    Address(Kind, IpAddr),
 }
 
+/// What the public calls, counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    SignIn,
+    Stream,
+    Call,
+}
+
+/// The part of the public's calls that one address may take.
+const SHARE: u32 = 4;
+
 impl Whose {
-    /// Nothing: the platform's own services, for what they do follows from what was let in.
-    fn of(caller: Option<&Caller>, path: &str) -> Option<Self> {
-        match caller {
-            Some(caller) if caller.is_service() => None,
+    /// All that a call is counted for, the narrower first. Nothing: the platform's own services, for
+    /// what they do follows from what was let in.
+    fn of(caller: Option<&Caller>, path: &str, address: Option<IpAddr>) -> Vec<Self> {
+        let kind = match caller {
+            Some(caller) if caller.is_service() => return Vec::new(),
             Some(caller) if !caller.organization().is_empty() => {
-                Some(Self::Organization(caller.organization().to_owned()))
+                return vec![
+                    Self::Subject(caller.subject().to_owned()),
+                    Self::Organization(caller.organization().to_owned()),
+                ];
             }
-            _ if SIGN_INS.contains(&path) => Some(Self::PublicSignIn),
-            _ if STREAMS.contains(&path) => Some(Self::PublicStream),
-            _ => Some(Self::PublicCall),
-        }
+            _ if SIGN_INS.contains(&path) => Kind::SignIn,
+            _ if STREAMS.contains(&path) => Kind::Stream,
+            _ => Kind::Call,
+        };
+        let address = address.map(|address| Self::Address(kind, address));
+        address.into_iter().chain([Self::Public(kind)]).collect()
     }
 
     const fn most(&self, limits: &Limits) -> u32 {
         match self {
             Self::Organization(_) => limits.calls_per_organization,
-            Self::PublicSignIn => limits.sign_ins,
-            Self::PublicStream => limits.streams_of_public,
-            Self::PublicCall => limits.calls_of_public,
+            Self::Subject(_) => limits.calls_per_subject,
+            Self::Public(kind) => kind.most(limits),
+            Self::Address(kind, _) => kind.most(limits).div_ceil(SHARE),
+        }
+    }
+}
+
+impl Kind {
+    const fn most(self, limits: &Limits) -> u32 {
+        match self {
+            Self::SignIn => limits.sign_ins,
+            Self::Stream => limits.streams_of_public,
+            Self::Call => limits.calls_of_public,
         }
     }
 }
@@ -125,6 +164,8 @@ impl LimitLayer {
                 limits,
                 counted,
                 open: Mutex::default(),
+                pace: Pace::new(limits.calls_per_second),
+                hands: Hands::new(limits.calls_in_work),
             }),
         }
     }
@@ -144,7 +185,7 @@ impl<S> Layer<S> for LimitLayer {
 /// An open call; counted until it is dropped.
 struct Open {
     calls: Arc<Calls>,
-    who: Whose,
+    whose: Vec<Whose>,
 }
 
 impl Calls {
@@ -155,15 +196,17 @@ impl Calls {
     /// Counts a call, if it is somebody's.
     fn admit(
         self: &Arc<Self>,
-        admission: Option<&Admission>,
-        caller: Option<&Caller>,
+        extensions: &http::Extensions,
+        headers: &http::HeaderMap,
         path: &str,
     ) -> Result<Option<Open>, Problem> {
+        let admission = extensions.get::<Admission>();
         if admission.is_some_and(|admission| !admission.admitted) {
             return Err(Problem::TooMuch {
                 reason: "CONNECTIONS_TOO_MANY",
-                zh: "平台当前连接数已满，请稍后重新连接。".to_owned(),
-                en: "The platform has as many connections as it takes; connect again in a moment."
+                zh: "平台或本地址当前连接数已满，请稍后重新连接。".to_owned(),
+                en: "The platform, or your address, has as many connections as it takes; connect \
+                     again in a moment."
                     .to_owned(),
                 retry: Some(RECONNECT),
             });
@@ -171,17 +214,38 @@ impl Calls {
         if !self.counted {
             return Ok(None);
         }
-        let Some(who) = Whose::of(caller, path) else {
+        let address = address::of(headers, admission, extensions.get());
+        let whose = Whose::of(extensions.get(), path, address);
+        let Some(narrowest) = whose.first() else {
             return Ok(None);
         };
-        let most = who.most(&self.limits);
-        let mut open = self.lock();
-        let count = open.entry(who.clone()).or_default();
-        if !matches!(who, Whose::Organization(_)) {
-            let step = Step::of(count_of(*count), count_of(most));
-            metrics().strains().note(EDGE, "calls", step);
+        // All who come without an address of their own are no caller whose pace could be told.
+        if !matches!(narrowest, Whose::Public(_))
+            && let Err(wait) = self.pace.take(narrowest)
+        {
+            let most = self.limits.calls_per_second;
+            return Err(Problem::TooMuch {
+                reason: "CALLS_TOO_FAST",
+                zh: format!("请求过快，平均每秒不得超过{most}个，请稍后重试。"),
+                en: format!("{most} calls a second are taken on the average; retry in a moment."),
+                retry: Some(wait.max(SOON)),
+            });
         }
-        if *count >= most {
+        let mut open = self.lock();
+        for who in &whose {
+            if !matches!(who, Whose::Organization(_)) {
+                let step = Step::of(
+                    count_of(open.get(who).copied().unwrap_or(0)),
+                    count_of(who.most(&self.limits)),
+                );
+                metrics().strains().note(EDGE, "calls", step);
+            }
+        }
+        let full = whose
+            .iter()
+            .map(|who| (open.get(who).copied().unwrap_or(0), who.most(&self.limits)))
+            .find(|(count, most)| count >= most);
+        if let Some((_, most)) = full {
             return Err(Problem::TooMuch {
                 reason: "CALLS_TOO_MANY",
                 zh: format!("同时进行的请求已达{most}个，请待其中一些结束后重试。"),
@@ -189,11 +253,30 @@ impl Calls {
                 retry: Some(RETRY),
             });
         }
-        *count += 1;
+        for who in &whose {
+            *open.entry(who.clone()).or_default() += 1;
+        }
+        drop(open);
         Ok(Some(Open {
             calls: self.clone(),
-            who,
+            whose,
         }))
+    }
+
+    /// A hand for a call; the platform's own services are always given one.
+    fn hand(&self, open: Option<&Open>, path: &str) -> Result<Option<InWork>, Problem> {
+        if open.is_none() {
+            return Ok(None);
+        }
+        let taken = self.hands.take(Rank::of(path));
+        taken.map(Some).ok_or_else(|| Problem::TooMuch {
+            reason: "BUSY",
+            zh: "平台繁忙，优先处理临近截止的投标，请稍后重试。".to_owned(),
+            en:
+                "The platform is busy and serves bids near their deadline first; retry in a moment."
+                    .to_owned(),
+            retry: Some(RETRY),
+        })
     }
 
     fn time_for(&self, path: &str) -> Duration {
@@ -213,10 +296,10 @@ impl Open {
     /// Watches an answer of this call, which is open until the answer is read, dropped or ended: the
     /// public's when it is not read or lasts too long; an organisation keeps only itself from calling.
     fn watch(self, body: Body, language: Language) -> Body {
-        let life = match self.who {
-            Whose::Organization(_) => return Body::new(Counted { body, _open: self }),
-            Whose::PublicSignIn => SIGN_IN.as_secs(),
-            Whose::PublicStream | Whose::PublicCall => self.calls.limits.transfer_seconds.into(),
+        let life = match self.whose.last() {
+            Some(Whose::Public(Kind::SignIn)) => SIGN_IN.as_secs(),
+            Some(Whose::Public(_)) => self.calls.limits.transfer_seconds.into(),
+            _ => return Body::new(Counted { body, _open: self }),
         };
         stall::watched(body, self, Some(Duration::from_secs(life)), language)
     }
@@ -225,10 +308,12 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         let mut open = self.calls.lock();
-        if let Some(count) = open.get_mut(&self.who) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                open.remove(&self.who);
+        for who in &self.whose {
+            if let Some(count) = open.get_mut(who) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    open.remove(who);
+                }
             }
         }
     }
@@ -256,12 +341,17 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let extensions = request.extensions();
         let path = request.uri().path();
-        let admitted = self.calls.admit(extensions.get(), extensions.get(), path);
         let language = Language::of_headers(request.headers());
-        let open = match admitted {
-            Ok(open) => open,
+        let admitted = self
+            .calls
+            .admit(request.extensions(), request.headers(), path)
+            .and_then(|open| {
+                let hand = self.calls.hand(open.as_ref(), path)?;
+                Ok((open, hand))
+            });
+        let (open, hand) = match admitted {
+            Ok(admitted) => admitted,
             Err(problem) => {
                 let refused = problem.into_status(language).into_http();
                 return Box::pin(std::future::ready(Ok(refused)));
@@ -278,6 +368,7 @@ where
                 return Ok(Status::deadline_exceeded(text).into_http());
             };
             let answer = answer?;
+            drop(hand);
             Ok(match open {
                 Some(open) => answer.map(|body| open.watch(body, language)),
                 None => answer,
@@ -323,11 +414,12 @@ mod tests {
     use tower::service_fn;
 
     use super::*;
-    use crate::{access::AccessTable, token::Claims};
+    use crate::{access, token::Claims};
 
     fn caller(organization: &str, role: Role) -> Caller {
         Caller::new(Claims {
             organization: organization.to_owned(),
+            subject: format!("{organization}/subjects/1"),
             roles: vec![role as i32],
             ..Claims::default()
         })
@@ -335,7 +427,8 @@ mod tests {
 
     fn layer() -> LimitLayer {
         LimitLayer::new(Limits {
-            calls_per_organization: 2,
+            calls_per_organization: 3,
+            calls_per_subject: 2,
             calls_of_public: 3,
             streams_of_public: 4,
             sign_ins: 5,
@@ -421,11 +514,121 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_of_many_leaves_room_for_the_others() {
+        let mut service = layer().layer(service_fn(unread));
+        let mut ask = |path: &str, who: Option<Caller>, address: &str| {
+            let mut asked = request(path, who);
+            let address = address.parse().ok();
+            let admitted = true;
+            asked
+                .extensions_mut()
+                .insert(Admission { admitted, address });
+            service.call(asked).now_or_never().unwrap().unwrap()
+        };
+        let subject = |number: u8| {
+            Some(Caller::new(Claims {
+                organization: "organizations/a".to_owned(),
+                subject: format!("organizations/a/subjects/{number}"),
+                roles: vec![Role::Supplier as i32],
+                ..Claims::default()
+            }))
+        };
+        let mut open = Vec::new();
+        for (path, who, address, taken) in [
+            // Two of one person, one of another, and the organisation has its three.
+            ("/x/y", subject(1), "192.0.2.1", true),
+            ("/x/y", subject(1), "192.0.2.2", true),
+            ("/x/y", subject(1), "192.0.2.3", false),
+            ("/x/y", subject(2), "192.0.2.1", true),
+            ("/x/y", subject(3), "192.0.2.1", false),
+            // Of three calls and of five sign-ins a quarter is one and two.
+            ("/x/y", None, "192.0.2.1", true),
+            ("/x/y", None, "192.0.2.1", false),
+            ("/x/y", None, "192.0.2.2", true),
+            (SIGN_INS[4], None, "192.0.2.1", true),
+            (SIGN_INS[4], None, "192.0.2.1", true),
+            (SIGN_INS[4], None, "192.0.2.1", false),
+            (SIGN_INS[4], None, "192.0.2.2", true),
+        ] {
+            let answer = ask(path, who.clone(), address);
+            let refused = Status::from_header_map(answer.headers());
+            assert_eq!(refused.is_none(), taken, "{path} {who:?} {address}");
+            open.push(answer);
+        }
+        drop(open);
+        assert!(service.calls.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_calls_too_fast_is_told_when_to_come_again() {
+        let limits = Limits {
+            calls_per_second: 1,
+            ..Limits::default()
+        };
+        let mut service = LimitLayer::new(limits).layer(service_fn(unread));
+        let mut ask = |who: &str| {
+            let caller = caller(who, Role::Supplier);
+            let asked = service.call(request("/x/y", Some(caller)));
+            asked.now_or_never().unwrap().unwrap()
+        };
+        let refused: Vec<_> = (0..20).map(|_| ask("organizations/a")).collect();
+        let refused: Vec<_> = refused
+            .iter()
+            .filter_map(|answer| Status::from_header_map(answer.headers()))
+            .collect();
+        assert!(refused.len() >= 9, "{}", refused.len());
+        let details = refused[0].get_error_details();
+        assert_eq!(details.error_info().unwrap().reason, "CALLS_TOO_FAST");
+        assert!(details.retry_info().unwrap().retry_delay.is_some());
+        let other = ask("organizations/b");
+        assert!(Status::from_header_map(other.headers()).is_none());
+    }
+
+    #[tokio::test]
+    async fn when_busy_what_is_read_gives_way_to_bids() {
+        let limits = Limits {
+            calls_in_work: 64,
+            ..Limits::default()
+        };
+        let never = service_fn(|_: http::Request<()>| async {
+            std::future::pending::<Result<http::Response<Body>, std::convert::Infallible>>().await
+        });
+        let mut service = LimitLayer::new(limits).layer(never);
+        let (list, bid) = (
+            "/sunbid.bid.v1.BidService/ListBids",
+            "/sunbid.bid.v1.BidService/SubmitBid",
+        );
+        let mut ask = |path: &str, who: usize| {
+            let caller = caller(&format!("organizations/{who}"), Role::Supplier);
+            service.call(request(path, Some(caller)))
+        };
+        let mut working = vec![ask(list, 0)];
+        let busy = status(&ask(list, 1).now_or_never().unwrap().unwrap());
+        let details = busy.get_error_details();
+        assert_eq!(details.error_info().unwrap().reason, "BUSY");
+        assert_eq!(details.retry_info().unwrap().retry_delay, Some(RETRY));
+        for who in 2..65 {
+            working.push(ask(bid, who));
+            assert!(
+                working.last_mut().unwrap().now_or_never().is_none(),
+                "{who}"
+            );
+        }
+        let full = status(&ask(bid, 65).now_or_never().unwrap().unwrap());
+        assert_eq!(full.code(), Code::ResourceExhausted);
+        drop(working);
+        assert!(ask(list, 66).now_or_never().is_none());
+    }
+
+    #[tokio::test]
     async fn a_connection_without_room_is_told() {
         let mut service = layer().layer(service_fn(unread));
         for (admitted, told) in [(true, false), (false, true)] {
             let mut asked = request("/x/y", None);
-            asked.extensions_mut().insert(Admission { admitted });
+            let address = None;
+            asked
+                .extensions_mut()
+                .insert(Admission { admitted, address });
             let answer = service.call(asked).await.unwrap();
             let status = Status::from_header_map(answer.headers());
             assert_eq!(status.is_some(), told);
@@ -519,8 +722,7 @@ mod tests {
 
     #[test]
     fn every_rpc_is_counted_as_what_it_is() {
-        let table = AccessTable::built_in().unwrap();
-        let public = |path: &str| table.allows(path, None);
+        let public = |path: &str| access::allows(path, None);
         let mut streaming = paths(|method| method.server_streaming);
         streaming.retain(|path| public(path));
         let (foreign, own): (Vec<_>, Vec<_>) = STREAMS

@@ -1,14 +1,13 @@
-//! Connections as they come in: counted, and never more than there is room for. One too many is told
-//! so in gRPC's own words and closed; where even that would be too much, it is dropped at once.
+//! Connections as they come in: counted for all together and for each address, and never more than there
+//! is room for. One too many is told so in gRPC's own words and closed; where even that would be too
+//! much, it is dropped at once.
 
 use std::{
+    collections::HashMap,
     io,
     net::IpAddr,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -22,7 +21,7 @@ use tokio::{
 };
 use tonic::transport::server::Connected;
 
-use crate::observing::EDGE;
+use crate::{address::household, observing::EDGE};
 
 /// Connections beyond the most that are told so instead of being dropped.
 const TOLD: usize = 64;
@@ -35,10 +34,23 @@ const GREETING_BYTES: usize = 24;
 /// Pause after the system gave no connection, such as for want of open files.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Whether a request came over a connection that there was room for.
+/// Connections of one address that are told so, of those.
+const TOLD_OF_ONE: usize = 8;
+
+/// Whether a request came over a connection that there was room for, and from where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Admission {
     pub admitted: bool,
+    /// Nothing where every caller has the same address, such as a proxy's.
+    pub address: Option<IpAddr>,
+}
+
+/// How many connections there is room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub most: usize,
+    /// Of one address; nothing where callers cannot be told apart by it.
+    pub of_one: Option<usize>,
 }
 
 /// A connection that is counted as long as it is open.
@@ -46,6 +58,8 @@ pub struct Admission {
 pub struct Connection {
     stream: TcpStream,
     peer: IpAddr,
+    /// Whether the address says anything of the caller.
+    told_apart: bool,
     slot: Slot,
     greeted: usize,
     /// When it is read no further: soon where it is only told that there is no room.
@@ -54,33 +68,60 @@ pub struct Connection {
 
 #[derive(Debug)]
 struct Slot {
-    open: Arc<AtomicUsize>,
+    open: Arc<Mutex<Open>>,
+    of: IpAddr,
     admitted: bool,
 }
 
+/// Open connections: all, and those of each address.
+#[derive(Debug, Default)]
+struct Open {
+    all: usize,
+    of_one: HashMap<IpAddr, usize>,
+}
+
 impl Slot {
-    fn take(open: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
-        let before = open.fetch_add(1, Ordering::Relaxed);
+    fn take(open: &Arc<Mutex<Open>>, room: Room, peer: IpAddr) -> Option<Self> {
+        let of = household(peer);
+        let mut now = open.lock().unwrap_or_else(PoisonError::into_inner);
+        let (all, own) = (now.all, now.of_one.get(&of).copied().unwrap_or(0));
+        let most_own = room.of_one.unwrap_or(usize::MAX);
+        let admitted = all < room.most && own < most_own;
+        let told =
+            all < room.most.saturating_add(TOLD) && own < most_own.saturating_add(TOLD_OF_ONE);
+        if !told {
+            return None;
+        }
         metrics()
             .strains()
-            .note(EDGE, "connections", Step::of(before, most));
-        let slot = Self {
+            .note(EDGE, "connections", Step::of(all, room.most));
+        now.all += 1;
+        *now.of_one.entry(of).or_default() += 1;
+        drop(now);
+        Some(Self {
             open: open.clone(),
-            admitted: before < most,
-        };
-        (before < most.saturating_add(TOLD)).then_some(slot)
+            of,
+            admitted,
+        })
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.all = open.all.saturating_sub(1);
+        if let Some(own) = open.of_one.get_mut(&self.of) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                open.of_one.remove(&self.of);
+            }
+        }
     }
 }
 
-/// Connections that come in on `listener`; `most` at a time are served.
-pub fn incoming(listener: TcpListener, most: usize) -> impl Stream<Item = io::Result<Connection>> {
-    let open = Arc::new(AtomicUsize::new(0));
+/// Connections that come in on `listener`; as many as there is `room` for are served.
+pub fn incoming(listener: TcpListener, room: Room) -> impl Stream<Item = io::Result<Connection>> {
+    let open = Arc::<Mutex<Open>>::default();
     stream::unfold((listener, open), move |(listener, open)| async move {
         loop {
             let (stream, peer) = match listener.accept().await {
@@ -91,7 +132,7 @@ pub fn incoming(listener: TcpListener, most: usize) -> impl Stream<Item = io::Re
                     continue;
                 }
             };
-            let Some(slot) = Slot::take(&open, most) else {
+            let Some(slot) = Slot::take(&open, room, peer) else {
                 continue;
             };
             // Answers are many small frames; without this each waits for the caller's delayed
@@ -103,6 +144,7 @@ pub fn incoming(listener: TcpListener, most: usize) -> impl Stream<Item = io::Re
             let connection = Connection {
                 stream,
                 peer,
+                told_apart: room.of_one.is_some(),
                 slot,
                 greeted: 0,
                 ends: Some(Box::pin(sleep(allowed))),
@@ -125,6 +167,7 @@ impl Connected for Connection {
     fn connect_info(&self) -> Admission {
         Admission {
             admitted: self.slot.admitted,
+            address: self.told_apart.then_some(self.peer),
         }
     }
 }
@@ -191,11 +234,46 @@ mod tests {
 
     use super::*;
 
+    const ROOM: Room = Room {
+        most: 1,
+        of_one: None,
+    };
+
+    #[tokio::test]
+    async fn one_address_leaves_room_for_others() {
+        let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let room = Room {
+            most: 100,
+            of_one: Some(2),
+        };
+        let mut incoming = Box::pin(incoming(listener, room));
+        let mut held = Vec::new();
+        for (of, admitted) in [(1, true), (1, true), (1, false), (2, true)] {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(([127, 0, 0, of], 0).into()).unwrap();
+            let client = socket.connect(([127, 0, 0, 1], port).into()).await.unwrap();
+            let served = incoming.next().await.unwrap().unwrap();
+            assert_eq!(served.connect_info().admitted, admitted, "of 127.0.0.{of}");
+            held.push((client, served));
+        }
+        // Beyond those that are told, it is dropped: whoever comes next is another.
+        let open = held[0].1.slot.open.clone();
+        let crowd: IpAddr = [127, 0, 0, 1].into();
+        let told: Vec<_> = (0..100)
+            .map_while(|_| Slot::take(&open, room, crowd))
+            .collect();
+        assert_eq!(told.len(), TOLD_OF_ONE - 1);
+        assert!(Slot::take(&open, room, [127, 0, 0, 3].into()).is_some());
+        drop((held, told));
+        assert!(open.lock().unwrap().of_one.is_empty());
+    }
+
     #[tokio::test]
     async fn one_too_many_is_told_and_a_crowd_is_dropped() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut incoming = Box::pin(incoming(listener, 1));
+        let mut incoming = Box::pin(incoming(listener, ROOM));
         let connect = || TcpStream::connect(address);
         let _first = connect().await.unwrap();
         let served = incoming.next().await.unwrap().unwrap();
@@ -222,7 +300,7 @@ mod tests {
     async fn who_says_nothing_is_not_waited_for() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut incoming = Box::pin(incoming(listener, 1));
+        let mut incoming = Box::pin(incoming(listener, ROOM));
         let _silent = TcpStream::connect(address).await.unwrap();
         let mut served = incoming.next().await.unwrap().unwrap();
         let mut buffer = [0; 8];

@@ -3,6 +3,8 @@
 //! Knows no area's business.
 
 pub mod access;
+pub mod access_log;
+pub mod address;
 pub mod authentication;
 pub mod caller;
 pub mod calls;
@@ -23,6 +25,8 @@ pub mod observing;
 pub mod page;
 pub mod peers;
 pub mod problem;
+pub mod rank;
+pub mod rate;
 pub mod relay;
 pub mod retry;
 pub mod revocation;
@@ -33,6 +37,7 @@ pub mod tls;
 pub mod token;
 #[cfg(feature = "trial")]
 pub mod trial;
+pub mod wire;
 
 pub use caller::Caller;
 pub use follow::FollowedEntry;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tonic::transport::{Endpoint, Server};
 
+use crate::connections::Room;
+
 /// Streams over one connection between processes of the platform.
 const INNER_STREAMS: u32 = 65_536;
 /// What may be on the way unread in one such stream, bytes.
@@ -26,6 +28,8 @@ pub fn inner_windows(endpoint: Endpoint) -> Endpoint {
 pub struct Limits {
     /// Open connections. Each takes an open file: the process's own limit must be higher.
     pub connections: u32,
+    /// The same of one address (of IPv6, of one /64), where callers come without a proxy.
+    pub connections_per_address: u32,
     /// Streams that a connection may have open at a time; more wait at the caller.
     pub streams_per_connection: u32,
     /// Calls of a connection that are worked on at a time; more wait.
@@ -33,7 +37,16 @@ pub struct Limits {
     /// Calls of an organisation that are open at a time, over all its connections; more are refused.
     /// A stream counts until it ends.
     pub calls_per_organization: u32,
-    /// The same for everybody together who has not signed in, for calls with one answer.
+    /// The same of one person or machine.
+    pub calls_per_subject: u32,
+    /// Calls a second, on the average, of one person or machine, and of one address for those who have
+    /// not signed in; ten seconds' worth may come at once. More are refused.
+    pub calls_per_second: u32,
+    /// Calls that a process works on at a time. Reading is refused first, from a sixty-fourth of them on;
+    /// what counts at a deadline last.
+    pub calls_in_work: u32,
+    /// The same for everybody together who has not signed in, for calls with one answer; one address
+    /// may take a quarter of these and of the next two.
     pub calls_of_public: u32,
     /// The same for streams of answers, none of which lasts longer than `transfer_seconds`.
     pub streams_of_public: u32,
@@ -53,9 +66,14 @@ impl Default for Limits {
         Self {
             // Below the 1,024 open files that a shell gives a process.
             connections: 800,
+            connections_per_address: 256,
             streams_per_connection: 256,
             calls_per_connection: 128,
             calls_per_organization: 64,
+            calls_per_subject: 48,
+            calls_per_second: 200,
+            // So many that twenty thousand bids in the last two seconds all wait their turn.
+            calls_in_work: 65_536,
             calls_of_public: 1024,
             streams_of_public: 512,
             sign_ins: 1024,
@@ -72,6 +90,12 @@ impl Limits {
     pub fn check(&self) -> Result<(), String> {
         let all = [
             ("connections", self.connections, 1, 1_000_000),
+            (
+                "connections_per_address",
+                self.connections_per_address,
+                1,
+                1_000_000,
+            ),
             (
                 "streams_per_connection",
                 self.streams_per_connection,
@@ -90,6 +114,9 @@ impl Limits {
                 4,
                 65_536,
             ),
+            ("calls_per_subject", self.calls_per_subject, 4, 65_536),
+            ("calls_per_second", self.calls_per_second, 1, 1_000_000),
+            ("calls_in_work", self.calls_in_work, 64, 1_000_000),
             ("calls_of_public", self.calls_of_public, 4, 1_000_000),
             ("streams_of_public", self.streams_of_public, 4, 1_000_000),
             ("sign_ins", self.sign_ins, 4, 1_000_000),
@@ -130,9 +157,13 @@ impl Limits {
         .initial_connection_window_size(INNER_CONNECTION_WINDOW)
     }
 
-    /// How many connections are served.
-    pub fn most_connections(&self) -> usize {
-        usize_of(self.connections)
+    /// How many connections are served; of one address, where callers have addresses of their own.
+    pub fn room(&self, told_apart: bool) -> Room {
+        let of_one = told_apart.then(|| usize_of(self.connections_per_address));
+        Room {
+            most: usize_of(self.connections),
+            of_one,
+        }
     }
 }
 

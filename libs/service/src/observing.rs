@@ -22,7 +22,7 @@ use tonic::{Code, body::Body};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span};
 
-use crate::{Caller, access::AccessTable};
+use crate::{Caller, access};
 
 /// Where strain is shown that is of a whole process.
 pub const EDGE: &str = "edge";
@@ -63,7 +63,6 @@ pub struct ObserveLayer {
 }
 
 struct Shared {
-    table: AccessTable,
     tracing: Tracing,
     place: Place,
     // Calls that could be traced so far.
@@ -71,7 +70,7 @@ struct Shared {
 }
 
 impl ObserveLayer {
-    pub fn new(table: AccessTable, tracing: Tracing, place: Place) -> Self {
+    pub fn new(tracing: Tracing, place: Place) -> Self {
         for area in AREAS {
             metrics().strains().know(area, FAULTS);
         }
@@ -80,7 +79,6 @@ impl ObserveLayer {
         }
         Self {
             shared: Arc::new(Shared {
-                table,
                 tracing,
                 place,
                 seen: AtomicU64::new(0),
@@ -164,7 +162,7 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let shared = &self.shared;
         let path = request.uri().path();
-        let open = shared.table.is_open(path);
+        let open = access::is_open(path);
         let span = shared.span(path, open, request.headers(), request.extensions().get());
         let area = area_of(path);
         let counted = open && shared.place != Place::Front;
@@ -241,7 +239,7 @@ mod tests {
             join_callers: false,
             sealed: false,
         };
-        ObserveLayer::new(AccessTable::built_in().unwrap(), tracing, Place::Edge)
+        ObserveLayer::new(tracing, Place::Edge)
     }
 
     async fn call(path: &str, code: Code) {

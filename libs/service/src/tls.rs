@@ -214,6 +214,11 @@ pub enum Secured<I> {
 pub struct ShownServices(Arc<[String]>);
 
 impl ShownServices {
+    #[cfg(test)]
+    pub fn of(services: &[&str]) -> Self {
+        Self(services.iter().map(|one| (*one).to_owned()).collect())
+    }
+
     pub fn include(&self, service: &str) -> bool {
         self.0.iter().any(|shown| shown == service)
     }
@@ -242,7 +247,7 @@ struct Turn {
 impl Handshakes {
     /// A turn for `address`, unless it has as many as one may.
     fn turn(&self, address: IpAddr) -> Option<Turn> {
-        let with = household(address);
+        let with = crate::address::household(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(with).or_default();
         if *count >= HANDSHAKES_OF_ONE {
@@ -265,14 +270,6 @@ impl Drop for Turn {
                 open.remove(&self.with);
             }
         }
-    }
-}
-
-/// The address as one caller has it: of IPv6 the first half, the rest of which a caller chooses.
-fn household(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
     }
 }
 
@@ -513,6 +510,9 @@ mod tests {
     #[test]
     fn a_mapped_address_is_the_one_it_stands_for() {
         let plain: IpAddr = "192.0.2.1".parse().unwrap();
-        assert_eq!(household("::ffff:192.0.2.1".parse().unwrap()), plain);
+        assert_eq!(
+            crate::address::household("::ffff:192.0.2.1".parse().unwrap()),
+            plain
+        );
     }
 }

@@ -2,6 +2,7 @@
 //! serves its proofs, shows supervisors a tender's whole trail, and discloses finished tenders.
 //! Writes nothing but its own findings; what it cannot verify it names.
 
+mod access;
 mod closing;
 mod disclosure;
 mod epochs;
@@ -79,6 +80,7 @@ pub async fn start(setting: Setting, settings: AuditSettings) -> Result<Started,
         made: watched,
         witnessed_file,
         pages: Arc::new(setting.pages(SERVICE)?),
+        opened: Arc::default(),
         desk: Arc::default(),
     };
     let mut tasks = JoinSet::new();

@@ -86,6 +86,11 @@ impl Mirror {
         })
     }
 
+    /// Whose logs it is a view of.
+    pub const fn services(&self) -> &'static [&'static str] {
+        self.services
+    }
+
     pub fn journal(&self) -> &Journal {
         &self.journal
     }

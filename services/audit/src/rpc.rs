@@ -12,13 +12,15 @@ use sunbid_journal::PublicLog;
 use sunbid_proofs::{
     Checkpoint, Signature, Verifier, cosignature, note::ED25519_COSIGNATURE, tile::Tile,
 };
-use sunbid_service::{Caller, Language, Problem, Setting, names, page, relay::STALLED};
+use sunbid_service::{
+    Caller, Language, Problem, Setting, access_log::SCOPE, names, page, relay::STALLED,
+};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    disclosure,
+    access, disclosure,
     epochs::{self, Epochs},
     mirror::Mirror,
     secrecy, standing, store, trail,
@@ -41,6 +43,8 @@ pub struct Audit {
     pub witnessed_file: PathBuf,
     pub pages: Arc<page::Pages>,
     pub desk: Arc<Desk>,
+    /// Since when open bid logs take bids.
+    pub opened: Arc<access::Opened>,
 }
 
 /// What giving out disclosures may take: building one reads whole logs, and each is in memory until
@@ -234,10 +238,11 @@ impl Audit {
         let mut logs = Vec::new();
         for (service, verified) in self.mirror.by_service().await {
             // Where their number would tell of suppliers, only records of closed logs are counted,
-            // and refusals, which are logs of their own, not at all.
+            // and refusals and accesses, which are logs of their own, not at all.
             let known = verified
                 .iter()
-                .filter(|log| !log.scope.starts_with("refusals/"));
+                .filter(|log| !log.scope.starts_with("refusals/"))
+                .filter(|log| !log.scope.starts_with(SCOPE));
             let counted = known
                 .clone()
                 .filter(|log| log.closed || !secrecy::counts_tell(service));
@@ -543,6 +548,25 @@ impl AuditService for Audit {
             }
         });
         Ok(Response::new(stream(receiver)))
+    }
+
+    async fn list_access_rules(
+        &self,
+        _: Request<ListAccessRulesRequest>,
+    ) -> Result<Response<ListAccessRulesResponse>, Status> {
+        let rules = access::rules();
+        Ok(Response::new(ListAccessRulesResponse { rules }))
+    }
+
+    async fn list_access(
+        &self,
+        request: Request<ListAccessRequest>,
+    ) -> Result<Response<ListAccessResponse>, Status> {
+        let language = Language::of(request.metadata());
+        let answer = self.page_of_access(request.into_inner()).await;
+        answer
+            .map(Response::new)
+            .map_err(|problem| problem.into_status(language))
     }
 
     async fn get_status(

@@ -12,6 +12,20 @@ pub fn is_sealed(service: &str, scope: &str) -> bool {
     TELLING.contains(&service) || (scope.starts_with(REFUSALS) && scope.contains("tenders/"))
 }
 
+/// Whether a record of an access log tells of a supplier, by the roles of who was refused or read: all do
+/// but those of people and machines that are known to bid nowhere.
+pub fn may_be_a_supplier(roles: &[String]) -> bool {
+    let other = [
+        "administrator",
+        "purchaser",
+        "reviewer",
+        "supervisor",
+        "trustee",
+    ];
+    let known = roles.iter().any(|role| other.contains(&role.as_str()));
+    !known || roles.iter().any(|role| role == "supplier")
+}
+
 /// Whether the number of a service's records tells of suppliers' doings: what they submit and pay,
 /// ask, and that they sign in.
 pub fn counts_tell(service: &str) -> bool {
@@ -37,5 +51,15 @@ mod tests {
         assert!(is_sealed("opening", "refusals/tenders/1"));
         assert!(!is_sealed("notice", "tenders/1"));
         assert!(is_sealed_event("sunbid.opening.v1.CheckedIn"));
+        let roles = |roles: &[&str]| {
+            roles
+                .iter()
+                .map(|role| (*role).to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert!(!may_be_a_supplier(&roles(&["supervisor"])));
+        assert!(may_be_a_supplier(&roles(&["supervisor", "supplier"])));
+        assert!(may_be_a_supplier(&roles(&["service"])));
+        assert!(may_be_a_supplier(&[]));
     }
 }

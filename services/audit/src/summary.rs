@@ -137,6 +137,10 @@ fn words(name: &str) -> (&str, &str) {
         "registry.v1.PasswordSet" => ("密码已设置", "Password set"),
         "registry.v1.PasskeyAdded" => ("安全密钥已登记", "Passkey registered"),
         "registry.v1.IdentityLinked" => ("统一身份已关联", "Identity linked"),
+        "common.v1.AccessDayBegun" => ("当日访问记录开始", "The day's access log begins"),
+        "common.v1.AccessRefused" => ("访问被拒绝", "Call refused"),
+        "common.v1.NonPublicRead" => ("读取非公开内容", "Read what is not public"),
+        "common.v1.AccessCounted" => ("另计访问次数", "More calls, counted"),
         "common.v1.CommandRefused" => ("操作被规则拒绝", "Refused by rule"),
         other => (other, other),
     }

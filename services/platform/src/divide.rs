@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Name of the folder and of the certificate of the front door.
-pub const FRONT: &str = "front";
+pub use sunbid_service::address::FRONT;
 
 /// Name of the file with the database's password within the folder of a service.
 const PASSWORD: &str = "database-password";

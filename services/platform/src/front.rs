@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::future::Either;
-use sunbid_service::{Language, peers::Roads, stall};
+use sunbid_service::{Language, address, connections::Admission, peers::Roads, stall};
 use sunbid_telemetry::trace;
 use tonic::{Status, body::Body, transport::Channel};
 use tower::{Layer, Service, ServiceExt};
@@ -85,7 +85,9 @@ async fn send_on(
     request: http::Request<Body>,
 ) -> Result<http::Response<Body>, Infallible> {
     let language = Language::of_headers(request.headers());
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    // Whom the services tell apart by nothing else.
+    address::put(&mut parts.headers, parts.extensions.get::<Admission>());
     let mut onward = http::Request::new(body);
     *onward.method_mut() = parts.method;
     *onward.uri_mut() = parts.uri;

@@ -160,6 +160,11 @@ pub const SETTINGS: &[Described] = &[
         "Open connections at a time",
     ),
     row(
+        "limits.connections_per_address",
+        Kind::Number,
+        "Open connections at a time of one address",
+    ),
+    row(
         "limits.streams_per_connection",
         Kind::Number,
         "Streams that a connection may have open at a time",
@@ -173,6 +178,21 @@ pub const SETTINGS: &[Described] = &[
         "limits.calls_per_organization",
         Kind::Number,
         "Open calls of an organisation at a time",
+    ),
+    row(
+        "limits.calls_per_subject",
+        Kind::Number,
+        "Open calls of one person or machine at a time",
+    ),
+    row(
+        "limits.calls_per_second",
+        Kind::Number,
+        "Calls a second of one person, machine or unknown address",
+    ),
+    row(
+        "limits.calls_in_work",
+        Kind::Number,
+        "Calls that a process works on at a time; reading is refused first",
     ),
     row(
         "limits.calls_of_public",

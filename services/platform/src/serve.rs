@@ -14,11 +14,11 @@ use sunbid_journal::{DataDir, DataDirError, DataDirLock, Journal};
 use sunbid_rules::Engine;
 use sunbid_service::{
     Keys, Peers, Setting, StartError, Started,
-    access::{AccessTable, TableFault},
+    access_log::{AccessLogLayer, AccessLogs},
     authentication::{AuthenticationLayer, Guard, Keyring},
     calls::LimitLayer,
     clock::{self, SandboxClock, SystemClock},
-    connections::{self, Admission},
+    connections::{self, Admission, Room},
     deadline::DeadlineLayer,
     keys::KeyFault,
     log_service::Logs,
@@ -27,10 +27,14 @@ use sunbid_service::{
     revocation::Revocations,
     setting::Database,
     tls::{self, ConnectionLayer, Face, TlsFault},
+    wire::WireLayer,
 };
 use sunbid_telemetry::scrape;
 use sunbid_terms::Clock;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     service::{Routes, RoutesBuilder},
@@ -106,13 +110,35 @@ impl Part {
     }
 }
 
-fn observing(config: &Config, place: Place) -> Result<ObserveLayer, ServeError> {
+/// What writes the access logs; ends after the last call.
+struct AccessWriter {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl AccessWriter {
+    fn start(logs: AccessLogs) -> Self {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(logs.run(stop.clone()));
+        Self { stop, task }
+    }
+
+    /// Writes what is left, unless the database is away.
+    async fn finish(self) {
+        self.stop.cancel();
+        if tokio::time::timeout(COURTESY, self.task).await.is_err() {
+            tracing::error!("the last refusals were not written");
+        }
+    }
+}
+
+fn observing(config: &Config, place: Place) -> ObserveLayer {
     let tracing = Tracing {
         percent: config.telemetry.sample_percent,
         join_callers: config.telemetry.join_callers,
         sealed: config.telemetry.trace_sealed_calls,
     };
-    Ok(ObserveLayer::new(AccessTable::built_in()?, tracing, place))
+    ObserveLayer::new(tracing, place)
 }
 
 /// Why the platform does not run.
@@ -126,8 +152,6 @@ pub enum ServeError {
     Start(#[from] StartError),
     #[error(transparent)]
     Key(#[from] KeyFault),
-    #[error(transparent)]
-    Access(#[from] TableFault),
     #[error("the rule table cannot be used: {0}")]
     Rules(#[from] sunbid_rules::EngineError),
     #[error("{what}: {cause}")]
@@ -163,6 +187,7 @@ pub struct Platform {
     health: HealthReporter,
     tasks: JoinSet<()>,
     journals: Vec<Journal>,
+    access: Option<AccessWriter>,
     // Held as long as the process runs; a second start is told who holds it.
     _lock: DataDirLock,
 }
@@ -192,6 +217,7 @@ impl Platform {
             health: health.clone(),
             tasks: JoinSet::new(),
             journals: Vec::new(),
+            access: None,
             _lock: lock,
         };
         platform.show_metrics(config).await?;
@@ -245,10 +271,11 @@ impl Platform {
             stop.clone(),
         ));
         let limits = config.limits;
-        let incoming = connections::incoming(listener, limits.most_connections());
+        let incoming = connections::incoming(listener, limits.room(!config.behind_tls_proxy));
         let incoming = Box::pin(tls::incoming(incoming, self.face.clone()));
         let server = limits
             .server()
+            .layer(WireLayer)
             .layer(ConnectionLayer::<Admission>::new())
             // Whose calls they are, the services know; they count them.
             .layer(LimitLayer::uncounted(limits))
@@ -324,6 +351,8 @@ impl Platform {
                 .spawn(async move { while service.tasks.join_next().await.is_some() {} });
         }
         self.watch(data, config, logs.clone());
+        let access = AccessLogs::new(logs.iter().cloned(), &parts.clock);
+        self.access = Some(AccessWriter::start(access.clone()));
         routes.add_service(
             LogServiceServer::new(Logs::new(logs)).max_encoding_message_size(LARGEST_MESSAGE),
         );
@@ -351,24 +380,24 @@ impl Platform {
                 people: vec![parts.keys.public("token")?],
                 services: parts.keys.service_keys(&SERVICES)?,
             },
-            table: AccessTable::built_in()?,
             revocations,
             clock: parts.clock.clone(),
             origin: config.origin.clone(),
         });
         let routes = routes.routes();
-        // One count for both doors.
+        // One count and one access log for both doors.
         let limits = LimitLayer::new(config.limits);
-        let observe = observing(config, part.place())?;
+        let observe = observing(config, part.place());
+        let access = AccessLogLayer::new(access);
         if let Some((inner, _)) = inner {
             let server = config.limits.inner_server();
             let door = Door {
                 listener: inner,
-                most_connections: config.limits.most_connections(),
+                room: config.limits.room(false),
                 face: None,
                 server,
             };
-            let layers = (guard.clone(), observe.clone(), limits.clone());
+            let layers = (access.clone(), guard.clone(), observe.clone(), limits.clone());
             self.serve(door, layers, routes.clone());
         }
         let guard = match &doors.face {
@@ -377,29 +406,39 @@ impl Platform {
         };
         let door = Door {
             listener,
-            most_connections: config.limits.most_connections(),
+            // Other processes of the platform each have one connection, whatever their address.
+            room: config
+                .limits
+                .room(*part == Part::Whole && !config.behind_tls_proxy),
             face: doors.face,
             server: match part {
                 Part::Whole => config.limits.server(),
                 Part::Apart(_) | Part::Front => config.limits.inner_server(),
             },
         };
-        self.serve(door, (guard, observe, limits), routes);
+        self.serve(door, (access, guard, observe, limits), routes);
         Ok(())
     }
 
     fn serve(
         &mut self,
         door: Door,
-        (guard, observe, limits): (AuthenticationLayer, ObserveLayer, LimitLayer),
+        (access, guard, observe, limits): (
+            AccessLogLayer,
+            AuthenticationLayer,
+            ObserveLayer,
+            LimitLayer,
+        ),
         routes: Routes,
     ) {
         let stop = self.shutdown.clone();
-        let incoming = connections::incoming(door.listener, door.most_connections);
+        let incoming = connections::incoming(door.listener, door.room);
         let incoming = Box::pin(tls::incoming(incoming, door.face));
         let server = door
             .server
+            .layer(WireLayer)
             .layer(ConnectionLayer::<Admission>::new())
+            .layer(access)
             .layer(guard)
             // Behind who calls, and before what is refused for being too much.
             .layer(observe)
@@ -449,6 +488,9 @@ impl Platform {
         if tokio::time::timeout(COURTESY, rest).await.is_err() {
             self.servers.abort_all();
         }
+        if let Some(access) = self.access.take() {
+            access.finish().await;
+        }
         self.tasks.shutdown().await;
         for journal in &self.journals {
             journal.stop().await;
@@ -467,7 +509,7 @@ impl Platform {
 /// Where connections come in, and how they are served.
 struct Door {
     listener: TcpListener,
-    most_connections: usize,
+    room: Room,
     face: Option<Arc<Face>>,
     server: Server,
 }

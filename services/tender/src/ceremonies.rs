@@ -24,7 +24,9 @@ use sunbid_domain::{
     },
 };
 use sunbid_sealing::OsRng;
-use sunbid_service::{Caller, Language, Problem, Step, feed::Look, names};
+use sunbid_service::{
+    Caller, Language, Problem, Step, access_log::shows_what_is_not_public, feed::Look, names,
+};
 use tokio::sync::watch;
 use tonic::Status;
 
@@ -200,6 +202,9 @@ impl Tenders {
         };
         if !is_public(&tender) && !caller.as_ref().is_some_and(concerned) {
             return Err(Refusal::Forbidden.into());
+        }
+        if !is_public(&tender) {
+            shows_what_is_not_public();
         }
         let ceremony = ceremony.ok_or_else(|| Refusal::NotFound {
             what: format!("{}/ceremonies", request.tender),

@@ -8,8 +8,11 @@ use sunbid_contracts::tender::v1::{
     DownloadDocumentRequest, DownloadDocumentResponse, UploadDocumentHeader, UploadDocumentRequest,
     UploadDocumentResponse, upload_document_request,
 };
-use sunbid_domain::{Refusal, tender::draft};
-use sunbid_service::{Caller, Problem, Step, names};
+use sunbid_domain::{
+    Refusal,
+    tender::{aggregate::is_public, draft},
+};
+use sunbid_service::{Caller, Problem, Step, access_log::shows_what_is_not_public, names};
 use tonic::{Status, Streaming};
 
 use crate::{NAME, files::CHUNK, reading::may_see, service::Tenders};
@@ -130,6 +133,9 @@ impl Tenders {
         {
             let what = format!("document {}", hex::encode(&request.sha256));
             return Err(Refusal::NotFound { what }.into());
+        }
+        if !is_public(&tender) {
+            shows_what_is_not_public();
         }
         let chunks = self
             .files

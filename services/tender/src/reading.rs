@@ -9,7 +9,9 @@ use sunbid_contracts::{
     },
 };
 use sunbid_domain::{Refusal, tender::aggregate::is_public};
-use sunbid_service::{Caller, Problem, ledger::head_message, names, page};
+use sunbid_service::{
+    Caller, Problem, access_log::shows_what_is_not_public, ledger::head_message, names, page,
+};
 
 use crate::{NAME, service::Tenders, store};
 
@@ -44,6 +46,9 @@ impl Tenders {
             .tender
             .filter(|tender| may_see(caller, tender))
             .ok_or(Refusal::Forbidden)?;
+        if !is_public(&tender) {
+            shows_what_is_not_public();
+        }
         let trusted = |caller: &&Caller| caller.is_service() || caller.has(Role::Supervisor);
         let head = match caller.filter(trusted) {
             Some(_) => {

@@ -27,7 +27,6 @@ use sunbid_rules::Engine;
 use sunbid_sealing::{OsRng, SealingKey, SecretScalar};
 use sunbid_service::{
     Decided, Keys, Peers, Setting, Step,
-    access::AccessTable,
     authentication::{AuthenticationLayer, Guard, Keyring},
     ledger,
     log_service::Logs,
@@ -328,7 +327,6 @@ async fn serve(
             people: vec![keys.public("token").unwrap()],
             services: keys.service_keys(&["bid", "tender", "opening"]).unwrap(),
         },
-        table: AccessTable::built_in().unwrap(),
         revocations: Revocations::default(),
         clock: setting.clock.clone(),
         origin: ORIGIN.to_owned(),

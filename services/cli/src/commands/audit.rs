@@ -3,7 +3,8 @@
 use clap::Subcommand;
 use sunbid_contracts::{
     audit::v1::{
-        GetCheckpointRequest, GetStatusRequest, ListTrailRequest, TrailEntry, WatchTrailRequest,
+        AccessEntry, GetCheckpointRequest, GetStatusRequest, ListAccessRequest, ListTrailRequest,
+        TrailEntry, WatchTrailRequest,
     },
     bid::v1::{AnnounceMaintenanceRequest, IntakeEntry, ListOutagesRequest},
 };
@@ -25,6 +26,19 @@ pub enum AuditCommand {
     Watch {
         #[arg(value_parser = tender_name)]
         tender: String,
+    },
+    /// Who was refused, and who read what is not public, on one day (supervisor). What could tell of a
+    /// supplier is left out while a tender that took bids then still does.
+    Access {
+        /// The day, such as 2027-03-02; today where nothing is said.
+        #[arg(long, default_value = "")]
+        day: String,
+        /// Only one service's, such as "bid".
+        #[arg(long, default_value = "")]
+        service: String,
+        /// Entries asked for at a time.
+        #[arg(long, default_value_t = 200)]
+        page_size: i32,
     },
     /// The public log's latest checkpoint with its cosignatures.
     Checkpoint,
@@ -100,6 +114,45 @@ pub async fn run(context: &Context, command: AuditCommand) -> anyhow::Result<()>
             }
             Ok(())
         }
+        AuditCommand::Access {
+            day,
+            service,
+            page_size,
+        } => {
+            let mut audit = context.caller().await?.audit();
+            let (mut all, mut page_token) = (Vec::new(), String::new());
+            loop {
+                let request = ListAccessRequest {
+                    day: day.clone(),
+                    service: service.clone(),
+                    page_size,
+                    page_token,
+                };
+                let page = audit.list_access(request).await?.into_inner();
+                all.extend(page.entries);
+                page_token = page.next_page_token;
+                if page_token.is_empty() {
+                    break;
+                }
+            }
+            let header = ["时间", "服务", "谁", "操作", "结果", "记录", "依据"];
+            output.list(
+                &all,
+                &header,
+                output.say("没有记录。", "No records."),
+                |entry| {
+                    vec![
+                        output::time(entry.at_us),
+                        entry.service.clone(),
+                        who(entry, context),
+                        output.say(&entry.action_zh, &entry.action_en).to_owned(),
+                        what(entry, context),
+                        entry.record.clone(),
+                        entry.row.clone(),
+                    ]
+                },
+            )
+        }
         AuditCommand::Checkpoint => {
             let mut audit = context.reader().await?.audit();
             let answer = audit
@@ -174,6 +227,35 @@ pub async fn run(context: &Context, command: AuditCommand) -> anyhow::Result<()>
             })
         }
     }
+}
+
+fn who(entry: &AccessEntry, context: &Context) -> String {
+    let output = context.output;
+    if !entry.subject.is_empty() {
+        return entry.subject.clone();
+    }
+    if !entry.claimed_subject.is_empty() {
+        let claimed = output.say("自称（未证实）", "claimed, not shown");
+        return format!("{claimed}: {}", entry.claimed_subject);
+    }
+    output.say("未知者", "not known").to_owned()
+}
+
+fn what(entry: &AccessEntry, context: &Context) -> String {
+    let output = context.output;
+    if !entry.reason.is_empty() {
+        return format!("{}: {}", output.say("拒绝", "refused"), entry.reason);
+    }
+    if entry.refused == 0 && entry.read == 0 {
+        return output.say("读取", "read").to_owned();
+    }
+    format!(
+        "{} {}, {} {}",
+        output.say("另拒绝", "refused besides"),
+        entry.refused,
+        output.say("另读取", "read besides"),
+        entry.read
+    )
 }
 
 fn line(entry: &TrailEntry, context: &Context) -> String {

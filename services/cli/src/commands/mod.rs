@@ -200,7 +200,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Bid(command) => bid::run(&context, command).await,
         Command::Opening(command) => opening::run(&context, command).await,
         Command::Audit(command) => audit::run(&context, command).await,
-        Command::Rules(command) => rules::run(&context, command),
+        Command::Rules(command) => rules::run(&context, command).await,
         Command::Clock(command) => clock::run(&context, command).await,
         Command::Completions { shell } => {
             let mut command = Arguments::command();

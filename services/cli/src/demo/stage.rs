@@ -281,7 +281,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Starts a holder's daemon; `behaviour` is empty, "--absent" or "--lie".
+    /// Starts a holder's daemon, unless it runs; `behaviour` is empty, "--absent" or "--lie".
     pub async fn start_trustee(&self, part: &Part, behaviour: &str) -> anyhow::Result<()> {
         self.start_trustee_by(part, behaviour, &self.clock_file())
             .await
@@ -294,6 +294,13 @@ impl Stage {
         behaviour: &str,
         clock: &Path,
     ) -> anyhow::Result<()> {
+        if self
+            .pid(&format!("trustee-{}", part.profile))
+            .await
+            .is_some()
+        {
+            return Ok(());
+        }
         let own = self.trustee_folder(part).display().to_string();
         let clock = clock.display().to_string();
         let mut arguments = vec!["trustee", "run", &own, "--sandbox-clock", &clock];

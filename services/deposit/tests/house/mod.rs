@@ -36,7 +36,6 @@ use sunbid_proofs::StreamId;
 use sunbid_rules::Engine;
 use sunbid_service::{
     Decided, Keys, Peers, Setting, Step,
-    access::AccessTable,
     authentication::{AuthenticationLayer, Guard, Keyring},
     ledger,
     log_service::Logs,
@@ -498,7 +497,6 @@ fn guard(keys: &Keys, clock: &Arc<TestClock>) -> Guard {
             people: vec![keys.public("token").unwrap()],
             services: keys.service_keys(&["bid", SERVICE]).unwrap(),
         },
-        table: AccessTable::built_in().unwrap(),
         revocations: Revocations::default(),
         clock: clock.clone(),
         origin: ORIGIN.to_owned(),

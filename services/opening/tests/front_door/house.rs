@@ -44,7 +44,6 @@ use sunbid_sealing::{
 };
 use sunbid_service::{
     Decided, Keys, Peers, Setting, Step,
-    access::AccessTable,
     authentication::{AuthenticationLayer, Guard, Keyring},
     ledger,
     log_service::Logs,
@@ -221,7 +220,6 @@ impl House {
                 people: vec![self.keys.public("token").unwrap()],
                 services: self.keys.service_keys(&["opening"]).unwrap(),
             },
-            table: AccessTable::built_in().unwrap(),
             revocations: Revocations::default(),
             clock: self.clock.clone(),
             origin: ORIGIN.to_owned(),

@@ -20,7 +20,6 @@ use sunbid_registry::RegistrySettings;
 use sunbid_rules::Engine;
 use sunbid_service::{
     Keys, Peers, Setting,
-    access::AccessTable,
     authentication::{AuthenticationLayer, Guard, Keyring},
     peers::Identity,
     revocation::Revocations,
@@ -155,7 +154,6 @@ impl House {
                 people: vec![keys.public("token").unwrap()],
                 services: keys.service_keys(&["bid"]).unwrap(),
             },
-            table: AccessTable::built_in().unwrap(),
             revocations: Revocations::default(),
             clock: clock.clone(),
             origin: ORIGIN.to_owned(),

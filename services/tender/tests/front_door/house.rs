@@ -36,7 +36,6 @@ use sunbid_rules::Engine;
 use sunbid_sealing::{OsRng, SecretScalar};
 use sunbid_service::{
     Decided, Keys, Peers, Setting, Step,
-    access::AccessTable,
     authentication::{AuthenticationLayer, Guard, Keyring},
     ledger,
     log_service::Logs,
@@ -151,7 +150,6 @@ impl House {
                 people: vec![keys.public("token").unwrap()],
                 services: keys.service_keys(&SERVICES).unwrap(),
             },
-            table: AccessTable::built_in().unwrap(),
             revocations: Revocations::default(),
             clock: clock.clone(),
             origin: ORIGIN.to_owned(),
