@@ -2,14 +2,14 @@
 //! same doors as everybody uses. Holds no shortcuts into any service.
 
 pub mod anyrpc;
-pub mod collector;
-pub mod scraped;
+pub mod attack;
 pub mod books;
+pub mod collector;
 pub mod crowd;
 pub mod process;
 pub mod proxy;
+pub mod scraped;
 pub mod small_bid;
-pub mod attack;
 pub mod storm;
 pub mod stubborn;
 pub mod surfaces;

@@ -108,7 +108,7 @@ impl Shared {
                 None => Span::none(),
             };
         }
-        let may = open || (self.tracing.sealed && self.table.row(path).is_some());
+        let may = open || (self.tracing.sealed && access::row(path).is_some());
         if !may || !self.draw() {
             return Span::none();
         }

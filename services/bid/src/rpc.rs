@@ -22,8 +22,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     NAME, boxes::Boxes, checks::Checks, closed::ClosedLogs, line::Line, proving::Standing,
-    receipt::Receipts,
-    streams::BidStreams, supplier::Suppliers, upload::Uploads, vault::Vault,
+    receipt::Receipts, streams::BidStreams, supplier::Suppliers, upload::Uploads, vault::Vault,
 };
 
 /// Everything the service works with.

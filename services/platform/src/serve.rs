@@ -263,7 +263,7 @@ impl Platform {
         roads: Arc<Roads>,
     ) -> Result<(), ServeError> {
         self.watch(data, config, Vec::new());
-        let observe = observing(config, Place::Front)?;
+        let observe = observing(config, Place::Front);
         let stop = self.shutdown.clone();
         self.tasks.spawn(readiness::repeat(
             self.health.clone(),
@@ -397,7 +397,12 @@ impl Platform {
                 face: None,
                 server,
             };
-            let layers = (access.clone(), guard.clone(), observe.clone(), limits.clone());
+            let layers = (
+                access.clone(),
+                guard.clone(),
+                observe.clone(),
+                limits.clone(),
+            );
             self.serve(door, layers, routes.clone());
         }
         let guard = match &doors.face {
