@@ -6,6 +6,7 @@ mod bounds;
 mod closing;
 mod house;
 mod orders;
+mod remote;
 mod rush;
 mod submission;
 mod supplier;

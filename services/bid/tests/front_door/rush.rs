@@ -76,7 +76,7 @@ async fn a_service_that_was_down_at_the_deadline_closes_when_it_is_back() {
     while house.tasks.join_next().await.is_some() {}
     house.journal.stop().await;
     house.clock.set(deadline().plus_seconds(60));
-    let started = sunbid_bid::start(house.setting.clone()).await.unwrap();
+    let started = house.start_again().await;
     house.journal = started.journal;
     house.tasks = started.tasks;
     house.until(async || house.is_closed().await).await;
