@@ -3,6 +3,7 @@
 #   tests/drills.sh [short|long] [NAME]...    short where nothing is said; all drills without a name
 # Drills:
 #   failover   the database's server is killed, its standby takes over (needs PostgreSQL)
+#   objects    the object store of payloads and documents is killed, then loses and changes some of them
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
