@@ -12,6 +12,7 @@
 #   failover   the database's server is killed, its standby takes over (needs PostgreSQL)
 #   outage     the platform goes away around deadlines, which move by rule, with notices (needs Python)
 #   fuzz       made-up bytes for every parser, a minute or an hour each (needs a C++ compiler)
+#   objects    the object store of payloads and documents is killed, then loses and changes some of them
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

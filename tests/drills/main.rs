@@ -9,6 +9,7 @@ mod faults;
 mod feed;
 mod fuzz;
 mod kill;
+mod objects;
 mod outage;
 mod permission;
 mod rush;
@@ -32,6 +33,7 @@ type Drill = fn(Form) -> Pin<Box<dyn Future<Output = Played>>>;
 /// Every drill by its name, in the order in which all are played.
 const DRILLS: &[(&str, Drill)] = &[
     ("failover", |form| Box::pin(failover::run(form))),
+    ("objects", |form| Box::pin(objects::run(form))),
     ("outage", |form| Box::pin(outage::run(form))),
     ("permission", |form| Box::pin(permission::run(form))),
     ("kill", |form| Box::pin(kill::run(form))),

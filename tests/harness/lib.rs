@@ -25,6 +25,7 @@ use sunbid_cli::{
 };
 use sunbid_contracts::tender::v1::Tender;
 use sunbid_journal::trial;
+use sunbid_platform::objects::Objects;
 use sunbid_service::trial::ENGINE_VARIABLE;
 use tempfile::TempDir;
 
@@ -73,6 +74,20 @@ impl World {
             stage,
             narrator,
             database,
+            folder,
+        })
+    }
+
+    /// Raises a platform on free ports, with sealed payloads and documents in an object store.
+    pub async fn raise_on_objects(objects: Objects) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("sunbid-test-").tempdir()?;
+        let narrator = Narrator::new(OUTPUT, true);
+        let stage =
+            Stage::raise_on_objects(program()?, folder.path(), objects, &narrator, OUTPUT).await?;
+        Ok(Self {
+            stage,
+            narrator,
+            database: None,
             folder,
         })
     }
@@ -130,15 +145,20 @@ impl World {
 
 /// The program under test: `sunbid` beside this test's own binary.
 pub fn program() -> anyhow::Result<PathBuf> {
+    beside("sunbid")
+}
+
+/// A program that was built with this test's own.
+pub fn beside(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let mut folder = own.parent().context("a test has a folder")?;
     if folder.ends_with("deps") {
         folder = folder.parent().context("deps has a parent")?;
     }
-    let program = folder.join("sunbid");
+    let program = folder.join(name);
     anyhow::ensure!(
         program.exists(),
-        "{} is missing; build it first: cargo build -p sunbid (tests/run.sh does)",
+        "{} is missing; build it first: cargo build -p sunbid -p sunbid-tests --bins (tests/run.sh does)",
         program.display()
     );
     Ok(program)

@@ -54,13 +54,19 @@ impl Shared {
 }
 
 impl Storm {
-    /// All suppliers bid for the tender's first lot.
+    /// All suppliers bid for the tender's first lot, with small bids.
     pub fn begin(world: &Arc<World>, tender: &Tender) -> Self {
+        Self::of_size(world, tender, 0)
+    }
+
+    /// The same with bids of so many megabytes, which are sent ahead.
+    pub fn of_size(world: &Arc<World>, tender: &Tender, megabytes: u64) -> Self {
         let shared = Arc::<Shared>::default();
         let mut suppliers = JoinSet::new();
         for supplier in &SUPPLIERS {
             let (world, tender, shared) = (world.clone(), tender.clone(), shared.clone());
-            suppliers.spawn(async move { bid_on(&world, supplier, &tender, &shared).await });
+            suppliers
+                .spawn(async move { bid_on(&world, supplier, &tender, megabytes, &shared).await });
         }
         Self { shared, suppliers }
     }
@@ -97,6 +103,7 @@ async fn bid_on(
     world: &World,
     supplier: &Part,
     tender: &Tender,
+    megabytes: u64,
     shared: &Shared,
 ) -> anyhow::Result<()> {
     let desk = world.stage.desk(supplier.profile)?;
@@ -119,7 +126,7 @@ async fn bid_on(
             "01",
             "2700000.00",
             revision,
-            0,
+            megabytes,
         )
         .await?;
         if let Ok(receipt) = submit(&world.stage, supplier, &sealed).await {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sunbid_contracts::common::v1::{RuleOutcome, Verdict};
 use sunbid_domain::{Refusal, Unreadable};
 use sunbid_journal::{CommitError, ReadError};
+use sunbid_objects::StoreFault;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -242,6 +243,17 @@ impl From<ReadError> for Problem {
             }
             ReadError::StorageFull(cause) => Self::StorageFull(cause),
             other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<StoreFault> for Problem {
+    fn from(fault: StoreFault) -> Self {
+        let shown = fault.to_string();
+        match fault {
+            StoreFault::Away(_) => Self::Unavailable(shown),
+            StoreFault::Full(_) => Self::StorageFull(shown),
+            _ => Self::Internal(shown),
         }
     }
 }

@@ -471,8 +471,10 @@ async fn payloads(
         .into_inner();
     let mut payloads: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     while let Some(message) = stream.message().await? {
-        // A payload the store lost is missing here too; the opening record says so.
-        if message.fault.is_empty() {
+        // A payload that the store lost or changed is missing here too; the opening record says so.
+        if !message.fault.is_empty() {
+            payloads.remove(&message.payload_root);
+        } else {
             payloads
                 .entry(message.payload_root)
                 .or_default()

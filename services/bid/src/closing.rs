@@ -115,9 +115,9 @@ pub async fn run(office: Arc<Office>, shutdown: CancellationToken) {
             _ = looks.tick() => {}
         }
         if count.is_multiple_of(RELOAD)
-            && let Err(problem) = office.tidy().await
+            && let Err(problem) = office.learn_schedule().await
         {
-            tracing::warn!(?problem, "deadlines and uploads cannot be gone through");
+            tracing::warn!(?problem, "deadlines cannot be gone through");
         }
         count = count.wrapping_add(1);
         let due = office.boxes.due(office.clock.now());
@@ -152,11 +152,6 @@ impl Office {
         metrics().set("closing_late_seconds", &[], late);
         metrics().looked(NAME);
         Ok(())
-    }
-
-    async fn tidy(self: &Arc<Self>) -> Result<(), Problem> {
-        self.learn_schedule().await?;
-        self.sweep().await
     }
 
     /// Whether nothing is left to do for the tender.

@@ -14,6 +14,7 @@ mod line;
 mod outages;
 mod own;
 mod payloads;
+mod pieces;
 mod proving;
 mod receipt;
 mod receiving;
@@ -26,11 +27,13 @@ mod supplier;
 mod sweeping;
 mod upload;
 mod vault;
+mod way;
 mod withdraw;
 
 use std::sync::Arc;
 
 use sunbid_contracts::bid::v1::bid_service_server::BidServiceServer;
+use sunbid_objects::Store;
 use sunbid_service::{Setting, StartError, Started};
 use tokio::task::JoinSet;
 
@@ -45,19 +48,23 @@ const LARGEST_REQUEST: usize = 8 * 1024 * 1024;
 /// Largest answer: a page of closed bids with their certificates.
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 
-/// Starts the service.
-pub async fn start(setting: Setting) -> Result<Started, StartError> {
-    start_with(setting, FREE_SPACE_FLOOR).await
+/// Starts the service; sealed files are kept in `files`.
+pub async fn start(setting: Setting, files: Store) -> Result<Started, StartError> {
+    start_with(setting, files, FREE_SPACE_FLOOR).await
 }
 
 /// Starts the service; uploads leave `free_space_floor` bytes of the disk for everything else.
-pub async fn start_with(setting: Setting, free_space_floor: u64) -> Result<Started, StartError> {
+pub async fn start_with(
+    setting: Setting,
+    files: Store,
+    free_space_floor: u64,
+) -> Result<Started, StartError> {
     let other = |cause: String| StartError::Other {
         service: NAME,
         cause,
     };
     let journal = setting.journal(NAME, store::MIGRATIONS).await?;
-    let vault = vault::Vault::open(&setting.data.join(NAME), free_space_floor)
+    let vault = vault::Vault::open(&setting.data.join(NAME), &files, free_space_floor)
         .map_err(|error| other(format!("the folder of sealed bids cannot be used: {error}")))?;
     let streams = streams::BidStreams::open(journal.db())
         .await
@@ -88,6 +95,7 @@ pub async fn start_with(setting: Setting, free_space_floor: u64) -> Result<Start
     let mut tasks = JoinSet::new();
     tasks.spawn(proving::run(office.clone(), setting.shutdown.clone()));
     tasks.spawn(closing::run(office.clone(), setting.shutdown.clone()));
+    tasks.spawn(sweeping::run(office.clone(), setting.shutdown.clone()));
     tasks.spawn(follow::run(office.clone(), setting.shutdown.clone()));
     Ok(Started {
         name: NAME,

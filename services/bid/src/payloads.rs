@@ -1,18 +1,13 @@
 //! Sealed payloads of live parts, for services after the closing. Bytes that are not those the
-//! supplier sealed are named as a fault, never served.
+//! supplier sealed are named as a fault, never served; a store that is away is no fault of theirs.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-    pin::Pin,
-    sync::Arc,
-};
+use std::{pin::Pin, sync::Arc};
 
 use futures_util::Stream;
 use sunbid_contracts::bid::v1::{ReadPayloadsRequest, ReadPayloadsResponse};
 use sunbid_domain::Refusal;
 use sunbid_journal::Val;
+use sunbid_objects::{Check, Checked, StoreFault};
 use sunbid_proofs::Hash;
 use sunbid_sealing::{PayloadTree, leaf_hash};
 use sunbid_service::{Language, Problem};
@@ -20,11 +15,7 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use crate::{
-    intake::FULL,
-    rpc::{Office, off_thread},
-    store,
-};
+use crate::{intake::FULL, rpc::Office, store, vault};
 
 /// Messages on their way to a reader.
 const IN_FLIGHT: usize = 4;
@@ -33,19 +24,33 @@ const PIECE: usize = FULL.div_ceil(2);
 /// Payloads up to this size may lie in the table.
 const SMALL: u64 = 64 * 1024;
 
-/// Why stored bytes are not served.
-#[derive(Debug, thiserror::Error)]
-enum StoreFault {
-    #[error("the stored payload is gone")]
-    Gone,
-    #[error("the stored payload has {found} bytes, {expected} were taken")]
-    Length { expected: u64, found: u64 },
-    #[error("the stored payload has another root than the one it was taken with")]
-    Changed,
-    #[error("the stored payload cannot be read: {0}")]
-    Unreadable(#[from] io::Error),
-    #[error("the reader went away")]
-    ReaderGone,
+/// Judges a sealed payload by the root over its chunks.
+pub struct RootCheck {
+    tree: PayloadTree,
+    root: Hash,
+}
+
+impl RootCheck {
+    pub fn new(root: Hash) -> Self {
+        Self {
+            tree: PayloadTree::default(),
+            root,
+        }
+    }
+}
+
+impl Check for RootCheck {
+    fn hash(chunk: &[u8]) -> Hash {
+        leaf_hash(chunk)
+    }
+
+    fn take(&mut self, _: &[u8], hash: Hash) {
+        self.tree.push(hash);
+    }
+
+    fn judge(self) -> bool {
+        self.tree.root() == self.root
+    }
 }
 
 impl Office {
@@ -67,7 +72,7 @@ impl Office {
         let (sender, receiver) = channel(IN_FLIGHT);
         tokio::spawn(async move {
             for (root, bytes) in wanted {
-                if let Err(problem) = self.serve(root, bytes, &sender).await {
+                if let Err(problem) = self.serve(&request.tender, root, bytes, &sender).await {
                     let status = problem.into_status(language);
                     // The reader may be gone: then nobody is left to be told.
                     sender.send(Err(status)).await.ok();
@@ -78,128 +83,119 @@ impl Office {
         Ok(Box::pin(ReceiverStream::new(receiver)))
     }
 
-    async fn serve(&self, root: Hash, bytes: u64, sender: &Answers) -> Result<(), Problem> {
-        let mut small = None;
+    async fn serve(
+        &self,
+        tender: &str,
+        root: Hash,
+        bytes: u64,
+        answers: &Answers,
+    ) -> Result<(), Problem> {
+        let fault = match self.give(tender, root, bytes, answers).await? {
+            Ok(()) => return Ok(()),
+            Err(fault) => fault,
+        };
+        let payload = hex::encode(root);
+        tracing::error!(tender, payload, %fault, "a sealed payload is not served");
+        let answer = ReadPayloadsResponse {
+            payload_root: root.to_vec(),
+            chunk: Vec::new(),
+            last: true,
+            fault: format!("the sealed payload {payload} of {tender} is not served: {fault}."),
+        };
+        // The reader may be gone: then nobody is left to be told.
+        answers.send(Ok(answer)).await.ok();
+        Ok(())
+    }
+
+    /// Gives the payload, or says what is wrong with what is stored. Of several copies any that is right
+    /// will do: an organisation's own copy is no better than another's.
+    async fn give(
+        &self,
+        tender: &str,
+        root: Hash,
+        bytes: u64,
+        answers: &Answers,
+    ) -> Result<Result<(), StoreFault>, Problem> {
+        let db = self.journal.db();
         if bytes <= SMALL {
             let key = [Val::Blob(root.to_vec())];
-            let rows = self.journal.db().rows(store::SMALL_PAYLOAD, &key).await?;
-            small = rows.first().map(|row| row.blob(0)).transpose()?;
-        }
-        let path = self.vault.sealed(&root);
-        let answers = sender.clone();
-        let served = off_thread(move || {
-            let source = small.map_or(Source::File(path), Source::Bytes);
-            serve_blocking(&source, &root, bytes, &answers)
-        })
-        .await?;
-        match served {
-            Ok(()) | Err(StoreFault::ReaderGone) => {}
-            Err(fault) => {
-                tracing::error!(root = hex::encode(root), %fault, "a sealed payload is not as it was taken");
-                let answer = ReadPayloadsResponse {
-                    payload_root: root.to_vec(),
-                    chunk: Vec::new(),
-                    last: true,
-                    fault: format!("{fault}."),
-                };
-                sender.send(Ok(answer)).await.ok();
+            let rows = db.rows(store::SMALL_PAYLOAD, &key).await?;
+            if let Some(row) = rows.first() {
+                return Ok(give_small(row.blob(0)?, root, bytes, answers).await);
             }
         }
-        Ok(())
+        let mut fault = StoreFault::Lost;
+        for (file, by_root) in store::payload_files(db, tender, &root).await? {
+            let name = vault::place(&file, by_root, &root);
+            let check = RootCheck::new(root);
+            match self.vault.sealed.check(&name, bytes, FULL, check).await {
+                Ok(checked) => match give_checked(checked, root, bytes, answers).await {
+                    Err(fault) if !fault.is_of_the_file() => return Err(fault.into()),
+                    given => return Ok(given),
+                },
+                Err(found) if found.is_of_the_file() => fault = found,
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Ok(Err(fault))
     }
 }
 
 type Answers = Sender<Result<ReadPayloadsResponse, Status>>;
 
-/// Where a payload is read from; twice, so it can be opened anew.
-enum Source {
-    Bytes(Vec<u8>),
-    File(PathBuf),
-}
-
-impl Source {
-    fn open(&self) -> Result<Box<dyn Read + '_>, StoreFault> {
-        match self {
-            Self::Bytes(bytes) => Ok(Box::new(bytes.as_slice())),
-            Self::File(path) => Ok(Box::new(open_file(path)?)),
-        }
-    }
-}
-
-fn open_file(path: &Path) -> Result<File, StoreFault> {
-    File::open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => StoreFault::Gone,
-        _ => StoreFault::Unreadable(error),
-    })
-}
-
-/// Reads the payload once for its root and once to serve it, each chunk compared with the first
-/// reading: what changes in between is not served either.
-fn serve_blocking(
-    source: &Source,
-    root: &Hash,
+async fn give_small(
+    payload: Vec<u8>,
+    root: Hash,
     bytes: u64,
     answers: &Answers,
 ) -> Result<(), StoreFault> {
-    let mut leaves = Vec::new();
-    let mut tree = PayloadTree::default();
-    let mut found = 0_u64;
-    each_chunk(source.open()?, |chunk| {
-        found += chunk.len() as u64;
-        let leaf = leaf_hash(chunk);
-        tree.push(leaf);
-        leaves.push(leaf);
-        Ok(())
-    })?;
+    let found = payload.len() as u64;
     if found != bytes {
         return Err(StoreFault::Length {
             expected: bytes,
             found,
         });
     }
-    if tree.root() != *root {
+    let mut check = RootCheck::new(root);
+    payload
+        .chunks(FULL)
+        .for_each(|chunk| check.take(chunk, RootCheck::hash(chunk)));
+    if !check.judge() {
         return Err(StoreFault::Changed);
     }
-    let mut left = bytes;
-    let mut leaves = leaves.into_iter();
-    each_chunk(source.open()?, |chunk| {
-        if leaves.next() != Some(leaf_hash(chunk)) {
-            return Err(StoreFault::Changed);
-        }
-        for piece in chunk.chunks(PIECE) {
-            left = left.saturating_sub(piece.len() as u64);
-            let answer = ReadPayloadsResponse {
-                payload_root: root.to_vec(),
-                chunk: piece.to_vec(),
-                last: left == 0,
-                fault: String::new(),
-            };
-            answers
-                .blocking_send(Ok(answer))
-                .map_err(|_| StoreFault::ReaderGone)?;
-        }
-        Ok(())
-    })?;
-    // Cut off between the two readings.
-    if left > 0 {
-        Err(StoreFault::Changed)
-    } else {
-        Ok(())
-    }
+    give_chunk(&payload, root, &mut { bytes }, answers).await;
+    Ok(())
 }
 
-/// Hands over full chunks and at last the rest.
-fn each_chunk(
-    mut source: Box<dyn Read + '_>,
-    mut take: impl FnMut(&[u8]) -> Result<(), StoreFault>,
+async fn give_checked(
+    mut checked: Checked,
+    root: Hash,
+    bytes: u64,
+    answers: &Answers,
 ) -> Result<(), StoreFault> {
-    let mut chunk = Vec::with_capacity(FULL);
-    loop {
-        chunk.clear();
-        source.by_ref().take(FULL as u64).read_to_end(&mut chunk)?;
-        if chunk.is_empty() {
+    let mut left = bytes;
+    while let Some(chunk) = checked.next().await? {
+        if !give_chunk(&chunk, root, &mut left, answers).await {
             return Ok(());
         }
-        take(&chunk)?;
     }
+    Ok(())
+}
+
+/// Hands a chunk over in pieces, of a payload of which `left` bytes are left; whether the reader is
+/// still there.
+async fn give_chunk(chunk: &[u8], root: Hash, left: &mut u64, answers: &Answers) -> bool {
+    for piece in chunk.chunks(PIECE) {
+        *left = left.saturating_sub(piece.len() as u64);
+        let answer = ReadPayloadsResponse {
+            payload_root: root.to_vec(),
+            chunk: piece.to_vec(),
+            last: *left == 0,
+            fault: String::new(),
+        };
+        if answers.send(Ok(answer)).await.is_err() {
+            return false;
+        }
+    }
+    true
 }

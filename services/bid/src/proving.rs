@@ -18,12 +18,7 @@ use sunbid_terms::{Clock, Instant, MICROS, Steady};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
-use crate::{
-    NAME,
-    closing::is_due_first,
-    rpc::{Office, off_thread},
-    store,
-};
+use crate::{NAME, closing::is_due_first, rpc::Office, store};
 
 /// How often the proof is renewed.
 const BEAT: Duration = Duration::from_secs(1);
@@ -237,12 +232,7 @@ impl Office {
             }
         };
         let vault = self.vault.clone();
-        let payloads = async {
-            off_thread(move || vault.prove())
-                .await?
-                .map_err(crate::receiving::storage)?
-                .map_err(Problem::StorageFull)
-        };
+        let payloads = async move { vault.prove().await };
         let deposits = async {
             let question = CheckDepositRequest {
                 tender: NO_TENDER.to_owned(),

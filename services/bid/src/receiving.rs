@@ -4,15 +4,18 @@ use std::{io, sync::Arc, time::Duration};
 
 use sunbid_contracts::bid::v1::{UploadPartRequest, UploadPartResponse, upload_part_request::Step};
 use sunbid_domain::Refusal;
+use sunbid_objects::StoreFault;
 use sunbid_service::Problem;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 use crate::{
-    intake::{FULL, Intake},
+    intake::FULL,
+    payloads::RootCheck,
     rpc::{Office, off_thread},
-    store::{self, UploadKey, UploadRow},
-    vault::Vault,
+    store::{self, Discarded, UploadKey, UploadRow},
+    vault,
+    way::Way,
 };
 
 /// Streams that one organisation may have open at a time.
@@ -21,12 +24,13 @@ const MOST_AT_ONCE: usize = 4;
 const RETRY: Duration = Duration::from_secs(5);
 /// Largest chunk message, bytes.
 const LARGEST_CHUNK: usize = 1024 * 1024;
-/// Bytes between two commits of the offset.
-const COMMIT_EVERY: u64 = 8 * 1024 * 1024;
+/// Bytes between two commits of the offset: a whole number of chunks, and a piece for a remote store.
+pub const COMMIT_EVERY: u64 = 8 * FULL as u64;
+const _: () = assert!(COMMIT_EVERY >= sunbid_objects::LEAST_PIECE);
 
 /// The right to write one upload; given back when dropped.
 pub struct Turn {
-    office: Arc<Office>,
+    pub office: Arc<Office>,
     pub key: UploadKey,
     /// A supplier's stream, which counts among those of its organisation.
     is_stream: bool,
@@ -89,66 +93,114 @@ impl Turn {
         })
     }
 
-    /// Syncs the file and then commits the offset, in this order.
-    async fn commit(&self, mut intake: Box<Intake>) -> Result<Box<Intake>, Problem> {
-        let before = intake.synced();
-        let intake = off_thread(move || intake.sync().map(|()| intake))
-            .await?
-            .map_err(storage)?;
-        if intake.synced() > before {
-            self.key
-                .advance(
-                    self.office.journal.db(),
-                    intake.synced(),
-                    false,
-                    self.office.clock.now(),
-                )
-                .await?;
-        }
-        Ok(intake)
-    }
-
-    async fn check_space(&self, wanted: u64) -> Result<(), Problem> {
-        let vault = self.office.vault.clone();
-        off_thread(move || vault.check_space(wanted))
-            .await?
-            .map_err(storage)?
-            .map_err(Problem::StorageFull)
-    }
-
-    /// Moves the whole file to its place, if it has the root it was announced with.
-    async fn finish(&self, intake: Box<Intake>, file: &str) -> Result<(), Problem> {
-        let (office, root) = (&self.office, self.key.root);
-        let bytes = intake.written();
-        let right = intake.root() == root;
-        let (vault, file) = (office.vault.clone(), file.to_owned());
-        off_thread(move || {
-            let mut intake = intake;
-            if right {
-                intake.sync().and_then(|()| vault.admit(&file, &root))
-            } else {
-                vault.discard(&file)
+    /// Puts what came where it is safe and then commits the offset, in this order.
+    async fn commit(&self, way: Way, row: &UploadRow) -> Result<Way, Problem> {
+        let (db, now) = (self.office.journal.db(), self.office.clock.now());
+        let before = way.committed();
+        match way {
+            Way::File(mut intake) => {
+                let intake = off_thread(move || intake.sync().map(|()| intake))
+                    .await?
+                    .map_err(storage)?;
+                let synced = intake.synced();
+                if synced > before && !self.key.advance(db, &row.file, synced, false, now).await? {
+                    return Err(self.began_again(row).await);
+                }
+                Ok(Way::File(intake))
             }
-        })
-        .await?
-        .map_err(storage)?;
-        if !right {
-            self.key
-                .begin(
-                    office.journal.db(),
-                    bytes,
-                    &Vault::fresh_name(),
-                    office.clock.now(),
-                )
-                .await?;
+            Way::Pieces(mut pieces) => {
+                let put = pieces.put(&self.office.vault.sealed, row).await;
+                let (number, piece) = match put {
+                    Ok(Some(put)) => put,
+                    Ok(None) => return Ok(Way::Pieces(pieces)),
+                    Err(StoreFault::Lost) => return Err(self.dropped(row).await),
+                    Err(fault) => return Err(fault.into()),
+                };
+                let reach = (before, pieces.committed());
+                let own = self
+                    .key
+                    .advance_by(db, &row.file, number, &piece, reach, now);
+                if !own.await? {
+                    return Err(self.began_again(row).await);
+                }
+                Ok(Way::Pieces(pieces))
+            }
+        }
+    }
+
+    /// Puts the whole payload in its place, if it has the root it was announced with. In a remote store
+    /// it is read again before anybody is told that it is there.
+    async fn finish(&self, mut way: Way, row: &UploadRow) -> Result<(), Problem> {
+        let (office, root, db) = (&self.office, self.key.root, self.office.journal.db());
+        let bytes = way.written();
+        if way.root() != root {
+            if !office.begin(&self.key, bytes, Some(row)).await? {
+                return Err(under_way());
+            }
             return Err(office.wrong_root(&self.key).await?.into());
         }
+        if matches!(way, Way::Pieces(_)) {
+            way = self.commit(way, row).await?;
+        }
+        let (sealed, name) = (&office.vault.sealed, vault::name(&row.file));
+        match way {
+            Way::File(intake) => {
+                let staged = office.vault.incoming(&row.file);
+                sealed.admit(&staged, &name).await?;
+                // Until here nobody else had the file.
+                drop(intake);
+            }
+            Way::Pieces(pieces) => {
+                let done = sealed.complete(&name, &row.remote, pieces.names(), bytes);
+                match done.await {
+                    Ok(()) => {}
+                    Err(StoreFault::Lost) => return Err(self.dropped(row).await),
+                    Err(fault) => return Err(fault.into()),
+                }
+                match sealed.check(&name, bytes, FULL, RootCheck::new(root)).await {
+                    Ok(_) => {}
+                    Err(fault) if fault.is_of_the_file() => {
+                        tracing::error!(file = row.file, %fault, "the store does not give back what it was given");
+                        return Err(self.dropped(row).await);
+                    }
+                    Err(fault) => return Err(fault.into()),
+                }
+            }
+        }
         let now = office.clock.now();
-        self.key
-            .advance(office.journal.db(), bytes, true, now)
-            .await?;
+        if !self.key.advance(db, &row.file, bytes, true, now).await? {
+            return Err(self.began_again(row).await);
+        }
+        if !row.remote.is_empty() {
+            store::drop_pieces(db, &row.file).await?;
+        }
         office.uploads.finished(self.key.clone(), bytes, now);
         Ok(())
+    }
+
+    /// The store does not know the upload any more: it begins again at its first byte.
+    async fn dropped(&self, row: &UploadRow) -> Problem {
+        let begun = self.office.begin(&self.key, row.payload_bytes, Some(row));
+        match begun.await {
+            Ok(true) => Problem::Unavailable("the store dropped a begun upload".to_owned()),
+            Ok(false) => under_way(),
+            Err(problem) => problem,
+        }
+    }
+
+    /// Another process began the upload again meanwhile, swept it or got further: this one's file is
+    /// nobody's if the upload does not have it any more.
+    async fn began_again(&self, row: &UploadRow) -> Problem {
+        let db = self.office.journal.db();
+        let left = Discarded {
+            file: row.file.clone(),
+            remote: row.remote.clone(),
+        };
+        // Removed only where no upload has it.
+        match store::discard(db, &left).await {
+            Ok(()) => under_way(),
+            Err(problem) => problem,
+        }
     }
 }
 
@@ -162,17 +214,11 @@ pub async fn take_stream<S>(
 where
     S: Stream<Item = Result<UploadPartRequest, Status>> + Send + Unpin,
 {
-    turn.check_space(payload_bytes.saturating_sub(row.committed_bytes))
+    let vault = &turn.office.vault;
+    vault
+        .check_space(payload_bytes.saturating_sub(row.committed_bytes))
         .await?;
-    let (path, committed) = (turn.office.vault.incoming(&row.file), row.committed_bytes);
-    let resumed = off_thread(move || Intake::resume(&path, committed)).await?;
-    let resumed = resumed.map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => under_way(),
-        _ => storage(error),
-    })?;
-    let mut intake = Box::new(resumed.ok_or_else(|| {
-        Problem::internal("an incoming file is shorter than its committed offset")
-    })?);
+    let mut way = Way::open(turn, row).await?;
     let mut waiting: Vec<u8> = Vec::new();
     let mut ended: Result<(), Problem> = Ok(());
     while let Some(message) = stream.next().await {
@@ -187,7 +233,7 @@ where
                 break;
             }
         };
-        let held = intake.written().saturating_add(waiting.len() as u64);
+        let held = way.written().saturating_add(waiting.len() as u64);
         if held.saturating_add(chunk.len() as u64) > payload_bytes {
             ended = Err(too_much(payload_bytes).into());
             break;
@@ -195,35 +241,31 @@ where
         waiting.extend_from_slice(&chunk);
         while waiting.len() >= FULL
             || (!waiting.is_empty()
-                && intake.written().saturating_add(waiting.len() as u64) == payload_bytes)
+                && way.written().saturating_add(waiting.len() as u64) == payload_bytes)
         {
             let rest = waiting.split_off(waiting.len().min(FULL));
             let next = std::mem::replace(&mut waiting, rest);
-            intake = off_thread(move || intake.take(&next).map(|()| intake))
-                .await?
-                .map_err(storage)?;
+            way = way.take(next).await?;
         }
-        if intake.written() - intake.synced() >= COMMIT_EVERY && intake.written() < payload_bytes {
-            intake = turn.commit(intake).await?;
-            turn.check_space(payload_bytes - intake.written()).await?;
+        if way.written() - way.committed() >= COMMIT_EVERY && way.written() < payload_bytes {
+            way = turn.commit(way, row).await?;
+            vault.check_space(payload_bytes - way.written()).await?;
         }
     }
-    if ended.is_ok() && intake.written() == payload_bytes {
-        turn.finish(intake, &row.file).await?;
+    if ended.is_ok() && way.written() == payload_bytes {
+        turn.finish(way, row).await?;
         return Ok(UploadPartResponse {
             committed_bytes: store::signed(payload_bytes),
             complete: true,
         });
     }
     // Whole chunks that came stay. The last one, if it is short, waits for a stream that ends well.
-    let committed = if intake.written() < payload_bytes {
-        turn.commit(intake).await?.synced()
-    } else {
-        intake.synced()
-    };
+    if way.written() < payload_bytes && way.may_pause() {
+        way = turn.commit(way, row).await?;
+    }
     ended?;
     Ok(UploadPartResponse {
-        committed_bytes: store::signed(committed),
+        committed_bytes: store::signed(way.committed()),
         complete: false,
     })
 }
@@ -254,7 +296,7 @@ pub fn storage(error: io::Error) -> Problem {
     }
 }
 
-fn under_way() -> Problem {
+pub fn under_way() -> Problem {
     Refusal::state(
         "UPLOAD_UNDER_WAY",
         "该文件正在另一连接中上传，请待其结束后继续。",

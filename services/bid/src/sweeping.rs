@@ -1,13 +1,16 @@
 //! Removing uploads that no bid uses: some days after bytes last came, and when the tender takes
-//! nothing further. What a submission was built on is never touched here.
+//! nothing further. What a submission was built on is never touched here. An upload is forgotten first,
+//! in one statement that finds it unmoved; its file's name is never used again, so removing the file
+//! later cannot meet bytes that anybody was told of.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sunbid_service::Problem;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     receiving::Turn,
-    rpc::{Office, off_thread},
+    rpc::Office,
     store::{self, UploadKey},
 };
 
@@ -19,6 +22,25 @@ pub const KEPT_SECONDS: i64 = 3 * 86_400;
 /// says so first. The rest of [`KEPT_SECONDS`] is far longer than any submission takes.
 pub const SURE_SECONDS: i64 = KEPT_SECONDS / 2;
 
+/// Pause between two sweeps.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Sweeps until the process stops. Apart from the closings, which wait for no file.
+pub async fn run(office: Arc<Office>, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            swept = office.sweep() => if let Err(problem) = swept {
+                tracing::warn!(?problem, "unused uploads cannot be removed");
+            },
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
 impl Office {
     /// Removes what is stale.
     pub async fn sweep(self: &Arc<Self>) -> Result<(), Problem> {
@@ -26,33 +48,28 @@ impl Office {
         for key in store::stale_uploads(self.journal.db(), cut).await? {
             // One that is being sent this moment has its turn.
             if let Some(turn) = Turn::to_remove(self.clone(), key) {
-                self.remove(&turn.key).await?;
+                self.forget_upload(&turn.key).await?;
             }
         }
-        Ok(())
+        let db = self.journal.db();
+        let mut swept = Ok(());
+        for left in store::discarded(db).await? {
+            match self.vault.discard(&left).await {
+                Ok(()) => store::drop_discarded(db, &left.file).await?,
+                // It is tried again; the others have their turn first.
+                Err(fault) => swept = Err(fault.into()),
+            }
+        }
+        swept
     }
 
-    /// Says first that the bytes are gone, so that no submission builds on them, then removes them:
-    /// what stops between the two is removed next time.
-    async fn remove(&self, key: &UploadKey) -> Result<(), Problem> {
+    async fn forget_upload(&self, key: &UploadKey) -> Result<(), Problem> {
         let db = self.journal.db();
-        let Some(row) = key.find(db).await? else {
-            return Ok(());
-        };
-        if !key.give_up(db, &row).await? {
-            return Ok(());
+        if let Some(row) = key.find(db).await?
+            && key.give_up(db, &row).await?
+        {
+            self.uploads.forget(key);
         }
-        self.uploads.forget(key);
-        let shared = key.shares_its_file(db).await?;
-        let (vault, root, file) = (self.vault.clone(), key.root, row.file);
-        off_thread(move || {
-            if !shared {
-                vault.remove(&root)?;
-            }
-            vault.discard(&file)
-        })
-        .await?
-        .map_err(Problem::internal)?;
-        key.drop_given_up(db).await
+        Ok(())
     }
 }

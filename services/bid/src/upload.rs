@@ -3,7 +3,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -25,10 +24,10 @@ use tonic::Status;
 
 use crate::{
     receiving::{Turn, take_stream},
-    rpc::{Office, off_thread},
+    rpc::Office,
     store::{UploadKey, UploadRow, signed, unsigned},
     sweeping::{KEPT_SECONDS, SURE_SECONDS},
-    vault::Vault,
+    vault::{self, Vault},
 };
 
 /// Bytes that one organisation may have uploaded for one lot without submitting them, in bids whose
@@ -250,24 +249,12 @@ impl Office {
     /// Where the upload stands; begins it where there is none, and again where its file is gone.
     async fn place_of(&self, key: &UploadKey, payload_bytes: u64) -> Result<UploadRow, Problem> {
         let db = self.journal.db();
-        if let Some(row) = key.find(db).await?
+        let was = key.find(db).await?;
+        if let Some(row) = &was
             && (row.payload_bytes == payload_bytes || row.claimed)
         {
-            let path = if row.complete {
-                self.vault.sealed(&key.root)
-            } else {
-                self.vault.incoming(&row.file)
-            };
-            let expected = row.committed_bytes;
-            let there = off_thread(move || match std::fs::metadata(path) {
-                Ok(file) => Ok(file.len() >= expected),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(expected == 0),
-                Err(error) => Err(error),
-            })
-            .await?
-            .map_err(Problem::internal)?;
-            if there {
-                return Ok(row);
+            if self.vault.has(row, &key.root).await? {
+                return Ok(row.clone());
             }
             tracing::error!(
                 file = row.file,
@@ -277,11 +264,29 @@ impl Office {
         self.uploads.forget(key);
         let _one_at_a_time = self.uploads.beginning.lock().await;
         self.check_quota(key, payload_bytes).await?;
-        key.begin(db, payload_bytes, &Vault::fresh_name(), self.clock.now())
-            .await?;
+        self.begin(key, payload_bytes, was.as_ref()).await?;
+        // By whomever it was begun.
         key.find(db)
             .await?
             .ok_or_else(|| Problem::internal("an upload that began is not there"))
+    }
+
+    /// Begins the upload with a new file, or begins it again where it still is what it `was`; whether it
+    /// began.
+    pub async fn begin(
+        &self,
+        key: &UploadKey,
+        payload_bytes: u64,
+        was: Option<&UploadRow>,
+    ) -> Result<bool, Problem> {
+        let file = Vault::fresh_name();
+        let mut remote = String::new();
+        if self.vault.sealed.is_remote() {
+            remote = self.vault.sealed.begin(&vault::name(&file)).await?;
+        }
+        let (db, now) = (self.journal.db(), self.clock.now());
+        let begun = key.begin(db, payload_bytes, (&file, &remote), was, now);
+        begun.await
     }
 }
 

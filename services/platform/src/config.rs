@@ -12,12 +12,14 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use sunbid_journal::{AddressFault, Postgres};
+use sunbid_objects::{OpenFault, StoreFault};
 use sunbid_registry::settings::{
     self, PasskeySettings, PasswordSettings, ProviderSettings, RegistrySettings,
 };
 use sunbid_service::{limits::Limits, setting::Database};
 
 use crate::{
+    objects::Objects,
     overrides::{self, Override},
     serve::SERVICES,
 };
@@ -81,6 +83,10 @@ pub struct Config {
     /// Takes a database that may lose what it acknowledged (`synchronous_commit = off`). For trials.
     #[serde(default)]
     pub accept_loss_on_failure: bool,
+    /// A store that speaks S3 for sealed payloads and tender documents; without it, they are files in this
+    /// folder.
+    #[serde(default)]
+    pub objects: Option<Objects>,
     /// Where the bank is reached; without it no deposits are taken.
     #[serde(default)]
     pub bank: Option<Bank>,
@@ -385,10 +391,24 @@ pub enum ConfigFault {
     Form { path: PathBuf, cause: String },
     #[error("{path}: database is no address that can be used: {fault}")]
     Database { path: PathBuf, fault: AddressFault },
-    #[error("database_password_file {path} cannot be read: {source}")]
-    Password { path: PathBuf, source: io::Error },
-    #[error("database_password_file {0} may be read by others; allow its owner alone (chmod 600)")]
-    OpenPassword(PathBuf),
+    #[error("{key} {path} cannot be read: {source}")]
+    Secret {
+        key: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("{key} {path} may be read by others; allow its owner alone (chmod 600)")]
+    OpenSecret { key: &'static str, path: PathBuf },
+    #[error(
+        "{0}: objects.credentials_file names no file with an access key's id in its first line and its \
+         secret in the second, and SUNBID_OBJECTS_ACCESS_KEY_ID and SUNBID_OBJECTS_SECRET_ACCESS_KEY \
+         are not set either"
+    )]
+    NoAccessKey(PathBuf),
+    #[error("{path}: objects: {fault}")]
+    Objects { path: PathBuf, fault: OpenFault },
+    #[error("{path}: the data folder cannot be used: {fault}")]
+    Folder { path: PathBuf, fault: StoreFault },
     #[error("provider.{key} {path} cannot be used: {cause}")]
     Provider {
         key: &'static str,
@@ -481,15 +501,7 @@ impl Config {
         let Some(file) = &self.database_password_file else {
             return Ok(None);
         };
-        let path = data.join(file);
-        let fault = |source| ConfigFault::Password {
-            path: path.clone(),
-            source,
-        };
-        if fs::metadata(&path).map_err(fault)?.permissions().mode() & 0o077 != 0 {
-            return Err(ConfigFault::OpenPassword(path));
-        }
-        let text = fs::read_to_string(&path).map_err(fault)?;
+        let text = secret("database_password_file", data.join(file))?;
         Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
 
@@ -567,6 +579,9 @@ impl Config {
                 fault,
             })?;
         }
+        if let Some(objects) = &self.objects {
+            objects.check().map_err(|cause| form(&cause))?;
+        }
         if self.roots.is_empty() {
             return Err(form("roots must name at least one certificate file"));
         }
@@ -598,11 +613,23 @@ impl Config {
     }
 }
 
+/// What is in a file that only its owner may read.
+pub fn secret(key: &'static str, path: PathBuf) -> Result<String, ConfigFault> {
+    let read = fs::metadata(&path).and_then(|file| Ok((file, fs::read_to_string(&path)?)));
+    match read {
+        Ok((file, _)) if file.permissions().mode() & 0o077 != 0 => {
+            Err(ConfigFault::OpenSecret { key, path })
+        }
+        Ok((_, text)) => Ok(text),
+        Err(source) => Err(ConfigFault::Secret { key, path, source }),
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    fn config() -> Config {
+    pub fn config() -> Config {
         Config {
             origin: "sandbox.example".into(),
             listen: "127.0.0.1:7700".parse().unwrap(),
@@ -621,6 +648,7 @@ mod tests {
             database_connections: DATABASE_CONNECTIONS,
             require_synchronous_standby: false,
             accept_loss_on_failure: false,
+            objects: None,
             bank: None,
             sandbox_clock: None,
             tls: None,
@@ -652,7 +680,7 @@ mod tests {
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(
             good.storage(folder.path()),
-            Err(ConfigFault::OpenPassword(_))
+            Err(ConfigFault::OpenSecret { .. })
         ));
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
         let storage = good.storage(folder.path()).unwrap();
@@ -826,6 +854,12 @@ mod tests {
         let full = Config {
             database: Some("postgres://sunbid@db/sunbid".into()),
             database_password_file: Some(file.clone()),
+            objects: Some(Objects {
+                endpoint: Some(String::new()),
+                authority: Some(file.clone()),
+                credentials_file: Some(file.clone()),
+                ..crate::objects::tests::objects()
+            }),
             bank: Some(Bank {
                 address: String::new(),
                 trust_account: String::new(),

@@ -16,7 +16,7 @@ use sunbid_terms::Clock;
 
 use crate::{
     config::{Config, ConfigFault, FILE, Mutual, Tls},
-    serve::{PROCESSES, SANDBOX_CLOCK, SERVICES},
+    serve::{KEEP_FILES, PROCESSES, SANDBOX_CLOCK, SERVICES},
 };
 
 /// Name of the folder and of the certificate of the front door.
@@ -24,6 +24,10 @@ pub use sunbid_service::address::FRONT;
 
 /// Name of the file with the database's password within the folder of a service.
 const PASSWORD: &str = "database-password";
+
+/// Names of what a service that keeps files needs for an object store, within its folder.
+const ACCESS_KEY: &str = "objects-access-key";
+const OBJECTS_AUTHORITY: &str = "objects-authority.pem";
 
 /// Name under which a divided installation keeps its old settings.
 const DIVIDED: &str = "platform.toml.divided";
@@ -158,6 +162,18 @@ fn make_folder(
             copy(&data.join(password), &folder.join(PASSWORD))?;
         }
     }
+    if let Some(objects) = config
+        .objects
+        .as_ref()
+        .filter(|_| KEEP_FILES.contains(&name))
+    {
+        if let Some(key) = &objects.credentials_file {
+            copy(&data.join(key), &folder.join(ACCESS_KEY))?;
+        }
+        if let Some(authority) = &objects.authority {
+            copy(&data.join(authority), &folder.join(OBJECTS_AUTHORITY))?;
+        }
+    }
     settings(data, config, division, name)?.write(&folder)?;
     Ok(())
 }
@@ -213,6 +229,14 @@ fn settings(
     }
     if name != "deposit" {
         own.bank = None;
+    }
+    match &mut own.objects {
+        Some(objects) if KEEP_FILES.contains(&name) => {
+            let own = |given: &Option<PathBuf>, name: &str| given.as_ref().map(|_| name.into());
+            objects.credentials_file = own(&objects.credentials_file, ACCESS_KEY);
+            objects.authority = own(&objects.authority, OBJECTS_AUTHORITY);
+        }
+        objects => *objects = None,
     }
     if config.sandbox {
         let clock = config.sandbox_clock.clone();

@@ -96,6 +96,7 @@ pub async fn initialise(data: &Path, with: Initialisation) -> Result<Config, Ini
         telemetry: Telemetry::default(),
         database: with.database,
         database_password_file: with.database_password_file,
+        objects: None,
         accept_loss_on_failure: with.accept_loss_on_failure,
         bank: with.bank,
         database_connections: crate::config::DATABASE_CONNECTIONS,

@@ -8,6 +8,7 @@ pub mod divide;
 mod doors;
 mod front;
 pub mod initialise;
+pub mod objects;
 pub mod overrides;
 pub mod readiness;
 mod revoked;

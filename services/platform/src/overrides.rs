@@ -155,6 +155,46 @@ pub const SETTINGS: &[Described] = &[
         "Take a database that may lose what it acknowledged, for trials",
     ),
     row(
+        "objects.endpoint",
+        Kind::Text,
+        "Store that speaks S3, https://HOST[:PORT]; Amazon's where only a bucket is named",
+    ),
+    row(
+        "objects.bucket",
+        Kind::Text,
+        "Its bucket for sealed payloads and documents; files in the folder without it",
+    ),
+    row(
+        "objects.region",
+        Kind::Text,
+        "Its region, us-east-1 where not given",
+    ),
+    row(
+        "objects.prefix",
+        Kind::Text,
+        "What every key in the bucket begins with",
+    ),
+    row(
+        "objects.path_style",
+        Kind::Truth,
+        "The bucket stands in the path and not in the host name",
+    ),
+    row(
+        "objects.allow_http",
+        Kind::Truth,
+        "Take an endpoint without TLS",
+    ),
+    row(
+        "objects.authority",
+        Kind::Text,
+        "PEM file of the only authorities of the store's certificate",
+    ),
+    row(
+        "objects.credentials_file",
+        Kind::Text,
+        "File with its access key; SUNBID_OBJECTS_ACCESS_KEY_ID and _SECRET_ACCESS_KEY come first",
+    ),
+    row(
         "limits.connections",
         Kind::Number,
         "Open connections at a time",

@@ -11,6 +11,7 @@ use sunbid_contracts::{
     sandbox::v1::sandbox_service_server::SandboxServiceServer,
 };
 use sunbid_journal::{DataDir, DataDirError, DataDirLock, Journal};
+use sunbid_objects::{Store, StoreFault};
 use sunbid_rules::Engine;
 use sunbid_service::{
     Keys, Peers, Setting, StartError, Started,
@@ -56,6 +57,9 @@ use crate::{
 pub const SERVICES: [&str; 7] = [
     "registry", "notice", "tender", "deposit", "bid", "opening", "audit",
 ];
+
+/// Services that keep files.
+pub const KEEP_FILES: [&str; 2] = ["tender", "bid"];
 
 /// File of a sandbox's clock in its data folder; trial trustees on the same machine share it.
 pub const SANDBOX_CLOCK: &str = "sandbox-clock";
@@ -170,6 +174,8 @@ pub enum ServeError {
     Tls(#[from] TlsFault),
     #[error("{missing} is missing in the settings: {why}")]
     Missing { missing: String, why: &'static str },
+    #[error("the object store cannot be used: {0}")]
+    Files(#[from] StoreFault),
     #[error("the sandbox's clock cannot be used: {0}")]
     Clock(io::Error),
     #[error("serving failed: {0}")]
@@ -317,10 +323,17 @@ impl Platform {
             Arc::new(clock::of_process())
         };
         let storage = config.storage(data)?;
+        let files = if part.services().iter().any(|name| KEEP_FILES.contains(name)) {
+            let files = config.files(data)?;
+            files.check().await?;
+            Some(files)
+        } else {
+            None
+        };
         let parts = Parts::new(
             data,
             config,
-            storage,
+            (storage, files),
             clock,
             roads.clone(),
             self.shutdown.clone(),
@@ -542,6 +555,8 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeE
 struct Parts {
     data: std::path::PathBuf,
     storage: Database,
+    /// Where files are, for those who keep any.
+    files: Option<Store>,
     clock: Arc<dyn Clock>,
     rules: Arc<Engine>,
     roots: Arc<Roots>,
@@ -556,7 +571,7 @@ impl Parts {
     fn new(
         data: &Path,
         config: &Config,
-        storage: Database,
+        (storage, files): (Database, Option<Store>),
         clock: Arc<dyn Clock>,
         roads: Arc<Roads>,
         shutdown: CancellationToken,
@@ -564,6 +579,7 @@ impl Parts {
         Ok(Self {
             data: data.to_owned(),
             storage,
+            files,
             clock,
             rules: Arc::new(Engine::new()?),
             roots: Arc::new(read_roots(data, config)?),
@@ -596,6 +612,13 @@ impl Parts {
         })
     }
 
+    fn files(&self) -> Result<Store, ServeError> {
+        self.files.clone().ok_or_else(|| ServeError::Missing {
+            missing: "objects".to_owned(),
+            why: "a service that keeps files was started without a place for them",
+        })
+    }
+
     async fn start_services(
         &self,
         config: &Config,
@@ -616,7 +639,7 @@ impl Parts {
         let started = match service {
             "registry" => sunbid_registry::start(setting, config.registry(&self.data)?).await,
             "notice" => sunbid_notice::start(setting).await,
-            "tender" => sunbid_tender::start(setting).await,
+            "tender" => sunbid_tender::start(setting, self.files()?).await,
             "deposit" => {
                 let bank = config.bank.as_ref();
                 let bank = bank.map(|bank| sunbid_deposit::BankSettings {
@@ -626,7 +649,7 @@ impl Parts {
                 });
                 sunbid_deposit::start(setting, bank).await
             }
-            "bid" => sunbid_bid::start(setting).await,
+            "bid" => sunbid_bid::start(setting, self.files()?).await,
             "opening" => sunbid_opening::start(setting).await,
             "audit" => {
                 let settings = sunbid_audit::AuditSettings {

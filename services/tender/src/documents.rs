@@ -12,7 +12,10 @@ use sunbid_domain::{
     Refusal,
     tender::{aggregate::is_public, draft},
 };
-use sunbid_service::{Caller, Problem, Step, access_log::shows_what_is_not_public, names};
+use sunbid_objects::StoreFault;
+use sunbid_service::{
+    Caller, Language, Problem, Step, access_log::shows_what_is_not_public, names,
+};
 use tonic::{Status, Streaming};
 
 use crate::{NAME, files::CHUNK, reading::may_see, service::Tenders};
@@ -119,6 +122,7 @@ impl Tenders {
         &self,
         caller: Option<Caller>,
         request: DownloadDocumentRequest,
+        language: Language,
     ) -> Result<Chunks, Problem> {
         names::check_tender(&request.tender, "tender")?;
         let dossier = self.dossier(&request.tender).await?;
@@ -126,25 +130,60 @@ impl Tenders {
         if !may_see(caller.as_ref(), &tender) {
             return Err(Refusal::Forbidden.into());
         }
-        if !tender
+        let found = tender
             .documents
             .iter()
-            .any(|document| document.sha256 == request.sha256)
-        {
+            .find(|document| document.sha256 == request.sha256);
+        let Some(document) = found else {
             let what = format!("document {}", hex::encode(&request.sha256));
             return Err(Refusal::NotFound { what }.into());
-        }
+        };
         if !is_public(&tender) {
             shows_what_is_not_public();
         }
-        let chunks = self
-            .files
-            .give(&request.sha256)
-            .await
-            .map_err(Problem::Passed)?;
-        Ok(Box::pin(chunks.map(|chunk| {
-            chunk.map(|chunk| DownloadDocumentResponse { chunk })
+        let bytes = u64::try_from(document.size_bytes).unwrap_or(0);
+        let which = Which {
+            tender: request.tender,
+            file_name: document.file_name.clone(),
+            sha256: hex::encode(&document.sha256),
+        };
+        let chunks = match self.files.give(&document.sha256, bytes).await {
+            Ok(chunks) => chunks,
+            Err(fault) => return Err(which.not_served(fault)),
+        };
+        Ok(Box::pin(chunks.map(move |chunk| match chunk {
+            Ok(chunk) => Ok(DownloadDocumentResponse { chunk }),
+            Err(fault) => Err(which.not_served(fault).into_status(language)),
         })))
+    }
+}
+
+/// Which document of which tender.
+struct Which {
+    tender: String,
+    file_name: String,
+    sha256: String,
+}
+
+impl Which {
+    /// Names a document that is lost or changed; what is wrong with the store itself is no fault of it.
+    fn not_served(&self, fault: StoreFault) -> Problem {
+        let Self {
+            tender,
+            file_name,
+            sha256,
+        } = self;
+        if !fault.is_of_the_file() {
+            return fault.into();
+        }
+        tracing::error!(tender, sha256, %fault, "a document is not served");
+        let zh = match fault {
+            StoreFault::Lost => "已存文件缺失",
+            _ => "已存文件内容已改变",
+        };
+        Problem::Passed(Status::data_loss(format!(
+            "{zh}，不予提供 (the stored document is not served): {tender}, {file_name}, SHA-256 {sha256}: {fault}"
+        )))
     }
 }
 

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use sunbid_contracts::tender::v1::tender_service_server::TenderServiceServer;
 use sunbid_journal::Migration;
+use sunbid_objects::Store;
 use sunbid_service::{Setting, StartError, Started, feed::Feeds};
 
 use service::Tenders;
@@ -33,11 +34,11 @@ const MIGRATIONS: &[Migration] = &[Migration {
     sql: include_str!("../../../migrations/tender/0001_tender.sql"),
 }];
 
-/// Starts the service.
-pub async fn start(setting: Setting) -> Result<Started, StartError> {
+/// Starts the service; documents are kept in `files`.
+pub async fn start(setting: Setting, files: Store) -> Result<Started, StartError> {
     let journal = setting.journal(NAME, MIGRATIONS).await?;
     let pages = setting.pages(NAME)?;
-    let files = files::Documents::open(&setting.data.join(NAME).join("documents"))
+    let files = files::Documents::open(&setting.data, &files)
         .await
         .map_err(|error| StartError::Other {
             service: NAME,

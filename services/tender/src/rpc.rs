@@ -106,7 +106,13 @@ impl TenderService for Rpc {
         &self,
         request: Request<DownloadDocumentRequest>,
     ) -> Result<Response<Chunks>, Status> {
-        anybody!(self, request, download)
+        let language = Language::of(request.metadata());
+        let caller = Caller::maybe(&request);
+        let chunks = self
+            .tenders
+            .download(caller, request.into_inner(), language)
+            .await;
+        told(chunks, language)
     }
     async fn review_tender(
         &self,

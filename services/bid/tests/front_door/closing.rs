@@ -212,11 +212,8 @@ async fn changed_or_lost_payloads_are_named_and_not_served() {
         let mut request = supplier.request(&plan, &sealed);
         request.inline_payloads[1].clear();
         supplier.send(request).await.unwrap();
-        let root = hex::encode(&header.payload_root);
-        files.push((
-            header.payload_root,
-            house.data.join("sealed").join(&root[..2]).join(&root),
-        ));
+        let place = house.place_of(&sealed.payloads[1]).unwrap();
+        files.push((header.payload_root, place));
     }
     house.clock.set(deadline());
     house.until(async || house.is_closed().await).await;
@@ -226,13 +223,15 @@ async fn changed_or_lost_payloads_are_named_and_not_served() {
     std::fs::remove_file(&files[1].1).unwrap();
     let wanted: Vec<_> = files.iter().map(|(root, _)| root.clone()).collect();
     let pieces = payloads(&house, wanted.clone()).await.unwrap();
-    for (root, fault) in wanted[..2].iter().zip(["another root", "gone"]) {
+    for (root, fault) in wanted[..2].iter().zip(["another digest", "it is lost"]) {
         let told: Vec<_> = pieces
             .iter()
             .filter(|piece| piece.payload_root == *root)
             .collect();
         assert_eq!(told.len(), 1);
         assert!(told[0].last && told[0].chunk.is_empty() && told[0].fault.contains(fault));
+        let named = [&house.tender.name, &hex::encode(root)];
+        assert!(named.iter().all(|name| told[0].fault.contains(*name)));
     }
     let whole: Vec<u8> = pieces
         .iter()

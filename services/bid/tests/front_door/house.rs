@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -23,10 +23,11 @@ use sunbid_contracts::{
 };
 use sunbid_domain::Event;
 use sunbid_journal::{Db, Journal, LogId, StreamId};
+use sunbid_objects::{Store, trial::Server};
 use sunbid_rules::Engine;
 use sunbid_sealing::{OsRng, SealingKey, SecretScalar};
 use sunbid_service::{
-    Decided, Keys, Peers, Setting, Step,
+    Decided, Keys, Peers, Setting, Started, Step,
     authentication::{AuthenticationLayer, Guard, Keyring},
     ledger,
     log_service::Logs,
@@ -42,7 +43,7 @@ use tonic::{
     Request, Status,
     metadata::MetadataValue,
     service::RoutesBuilder,
-    transport::{Channel, Endpoint, Server},
+    transport::{Channel, Endpoint, Server as Door},
 };
 use tonic_types::StatusExt;
 
@@ -86,12 +87,26 @@ pub struct House {
     pub tasks: JoinSet<()>,
     pub data: PathBuf,
     pub setting: Setting,
+    files: Store,
     notices: Journal,
     keys: Keys,
     address: SocketAddr,
     channel: Channel,
     shutdown: CancellationToken,
     _folder: tempfile::TempDir,
+}
+
+/// All files in a folder and the folders in it.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            files.extend(files_below(&entry.path()));
+        } else {
+            files.push(entry.path());
+        }
+    }
+    files
 }
 
 impl Drop for House {
@@ -107,7 +122,20 @@ impl House {
     }
 
     pub async fn with_floor(free_space_floor: u64) -> Self {
+        Self::with(free_space_floor, None).await
+    }
+
+    /// Sealed files lie in a remote store.
+    pub async fn on(server: &Server) -> Self {
+        Self::with(0, Some(server)).await
+    }
+
+    async fn with(free_space_floor: u64, server: Option<&Server>) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let files = match server {
+            Some(server) => server.store(folder.path()).await.unwrap(),
+            None => Store::in_folder(folder.path()).unwrap(),
+        };
         let from = start_of_time().plus_seconds(-86_400);
         let authority =
             TrialAuthority::new("试验根证书", from, from.plus_seconds(3650 * 86_400)).unwrap();
@@ -133,7 +161,7 @@ impl House {
         };
         let db = Db::sqlite(&folder.path().join("notice.db")).await.unwrap();
         let notices = Journal::open(db, clock.clone()).await.unwrap();
-        let started = serve(&setting, free_space_floor, &notices, listener).await;
+        let started = serve(&setting, &files, free_space_floor, &notices, listener).await;
         let secret = SecretScalar::random(&mut OsRng).unwrap();
         let key = SealingKey::new([7; 32], secret.public());
         let tender = tender(&key);
@@ -147,6 +175,7 @@ impl House {
             tasks: started.tasks,
             data: folder.path().join("bid"),
             setting,
+            files,
             notices,
             keys,
             address,
@@ -175,7 +204,14 @@ impl House {
             tokio::time::sleep(Duration::from_millis(10)).await;
             listener = TcpListener::bind(self.address).await;
         }
-        let started = serve(&self.setting, 0, &self.notices, listener.unwrap()).await;
+        let started = serve(
+            &self.setting,
+            &self.files,
+            0,
+            &self.notices,
+            listener.unwrap(),
+        )
+        .await;
         self.journal = started.journal;
         self.tasks = started.tasks;
         self.channel = Endpoint::from_shared(format!("http://{}", self.address))
@@ -214,6 +250,23 @@ impl House {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("it never came to hold");
+    }
+
+    /// The service again, on what it left; it answers no calls.
+    pub async fn start_again(&self) -> Started {
+        let (setting, files) = (self.setting.clone(), self.files.clone());
+        sunbid_bid::start(setting, files).await.unwrap()
+    }
+
+    /// The files of whole payloads in the data folder.
+    pub fn sealed_files(&self) -> Vec<PathBuf> {
+        files_below(&self.data.join("sealed"))
+    }
+
+    /// Where the payload lies in the data folder.
+    pub fn place_of(&self, payload: &[u8]) -> Option<PathBuf> {
+        let mut files = self.sealed_files().into_iter();
+        files.find(|file| std::fs::read(file).is_ok_and(|bytes| bytes == payload))
     }
 
     pub async fn is_closed(&self) -> bool {
@@ -307,11 +360,12 @@ impl House {
 /// Starts the service and serves it, with the notice log that it follows.
 async fn serve(
     setting: &Setting,
+    files: &Store,
     free_space_floor: u64,
     notices: &Journal,
     listener: TcpListener,
 ) -> Serving {
-    let started = sunbid_bid::start_with(setting.clone(), free_space_floor)
+    let started = sunbid_bid::start_with(setting.clone(), files.clone(), free_space_floor)
         .await
         .unwrap();
     let mut routes = RoutesBuilder::default();
@@ -333,7 +387,7 @@ async fn serve(
     };
     let stop = setting.shutdown.clone();
     tokio::spawn(
-        Server::builder()
+        Door::builder()
             .layer(AuthenticationLayer::new(guard))
             .add_routes(routes.routes())
             .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {

@@ -7,6 +7,7 @@ mod closing;
 mod house;
 mod orders;
 mod outages;
+mod remote;
 mod rush;
 mod submission;
 mod supplier;

@@ -82,7 +82,7 @@ async fn a_service_that_restarts_at_the_deadline_closes_when_it_is_back() {
     house.journal.stop().await;
     // Too short for an outage, which would move the deadline.
     house.clock.set(deadline().plus_seconds(15));
-    let started = sunbid_bid::start(house.setting.clone()).await.unwrap();
+    let started = house.start_again().await;
     house.journal = started.journal;
     house.tasks = started.tasks;
     house.until(async || house.is_closed().await).await;

@@ -16,7 +16,7 @@ use sunbid_contracts::{
     registry::v1::{AddSubjectRequest, ApproveOrganizationRequest, Role},
     sandbox::v1::{AdvanceClockRequest, GetClockRequest},
 };
-use sunbid_platform::{Division, divide, divide::FRONT, serve::SERVICES};
+use sunbid_platform::{Config, Division, divide, divide::FRONT, objects::Objects, serve::SERVICES};
 use sunbid_service::clock::SystemClock;
 use sunbid_terms::{Clock, CreditCode, Instant};
 use tokio::{
@@ -68,8 +68,12 @@ pub struct Stage {
 /// How the platform's services run.
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
-    /// In one process; on this PostgreSQL database, or on SQLite.
-    Whole { database: Option<String> },
+    /// In one process; on this PostgreSQL database, or on SQLite; with files in this store, or in its
+    /// folder.
+    Whole {
+        database: Option<String>,
+        objects: Option<Objects>,
+    },
     /// Each in a process of its own; on this PostgreSQL database, or on SQLite.
     Apart { database: Option<String> },
 }
@@ -84,8 +88,22 @@ impl Stage {
         narrator: &Narrator,
         output: Output,
     ) -> anyhow::Result<Self> {
-        let kind = Kind::Whole { database };
+        let objects = None;
+        let kind = Kind::Whole { database, objects };
         Self::raise_as(program, folder, port, kind, narrator, output).await
+    }
+
+    /// The same with sealed payloads and documents in an object store.
+    pub async fn raise_on_objects(
+        program: PathBuf,
+        folder: &Path,
+        objects: Objects,
+        narrator: &Narrator,
+        output: Output,
+    ) -> anyhow::Result<Self> {
+        let (database, objects) = (None, Some(objects));
+        let kind = Kind::Whole { database, objects };
+        Self::raise_as(program, folder, 0, kind, narrator, output).await
     }
 
     /// The same with every service in a process of its own, over mutual TLS, and a front door.
@@ -139,13 +157,17 @@ impl Stage {
             let authority = fs::read_to_string(stage.certificates().join("authority.pem"))?;
             stage.platform_authority = Some(authority);
         }
-        let (apart, database) = match kind {
-            Kind::Whole { database } => (false, database),
-            Kind::Apart { database } => (true, database),
+        let (apart, database, objects) = match kind {
+            Kind::Whole { database, objects } => (false, database, objects),
+            Kind::Apart { database } => (true, database, None),
         };
         stage
             .install(port, database, &roots, &stage.issue(&CENTRE, "管理员")?)
             .await?;
+        if objects.is_some() {
+            let config = Config::read(&stage.data())?;
+            Config { objects, ..config }.write(&stage.data())?;
+        }
         if apart {
             stage.divide().await?;
         }

@@ -31,6 +31,7 @@ use sunbid_domain::{
     tender::Dossier,
 };
 use sunbid_journal::{Journal, StreamId};
+use sunbid_objects::Store;
 use sunbid_proofs::hash::sha256;
 use sunbid_rules::Engine;
 use sunbid_sealing::{OsRng, SecretScalar};
@@ -130,10 +131,13 @@ impl House {
                 shutdown: shutdown.clone(),
             }
         };
+        let files = Store::in_folder(folder.path()).unwrap();
         let all = [
-            sunbid_tender::start(setting("tender")).await.unwrap(),
+            sunbid_tender::start(setting("tender"), files.clone())
+                .await
+                .unwrap(),
             sunbid_notice::start(setting("notice")).await.unwrap(),
-            sunbid_bid::start(setting("bid")).await.unwrap(),
+            sunbid_bid::start(setting("bid"), files).await.unwrap(),
         ];
         let mut routes = RoutesBuilder::default();
         let mut tasks = JoinSet::new();
