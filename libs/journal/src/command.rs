@@ -148,6 +148,9 @@ pub struct Outcome {
     pub states: Vec<(StreamId, Option<Vec<u8>>)>,
     /// Changes to the service's own tables, in order, in the same transaction.
     pub writes: Vec<Write>,
+    /// Changes that are to meet exactly one row each, after the others: one that finds things not as the
+    /// decision was told fails the command with [`CommitError::Conflict`](crate::CommitError::Conflict).
+    pub demands: Vec<Write>,
     /// Rows of the service's own tables that are there afterwards, in the same transaction.
     pub additions: Vec<Addition>,
     /// From the next command on, only those with `allow_closed` are accepted.
@@ -165,6 +168,7 @@ impl Default for Outcome {
             events: Vec::new(),
             states: Vec::new(),
             writes: Vec::new(),
+            demands: Vec::new(),
             additions: Vec::new(),
             close: false,
             refusal: None,
@@ -179,6 +183,7 @@ impl fmt::Debug for Outcome {
             .field("events", &self.events.len())
             .field("states", &self.states.len())
             .field("writes", &self.writes)
+            .field("demands", &self.demands)
             .field("additions", &self.additions.len())
             .field("close", &self.close)
             .field("refused", &self.refusal.is_some())

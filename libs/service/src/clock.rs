@@ -174,6 +174,8 @@ mod tests {
             assert_eq!(one.boot, other.boot);
             assert!(one.micros <= other.micros);
         }
+        let boot = |clock: &dyn Clock| clock.steady().map(|steady| steady.boot);
+        assert_eq!(boot(&of_process()), boot(&SystemClock));
         let folder = tempfile::tempdir().unwrap();
         let sandbox = SandboxClock::open(&folder.path().join("clock")).unwrap();
         assert_eq!(sandbox.steady(), None, "a clock that is there to be set");

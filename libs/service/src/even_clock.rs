@@ -6,7 +6,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::time::{ClockId, clock_gettime};
-use sunbid_terms::{Clock, Instant, MICROS};
+use sunbid_terms::{Clock, Instant, MICROS, Steady};
 
 /// How far the machine's clock may move away within [`SPAN`] and be followed; microseconds.
 const MOST: i64 = MICROS;
@@ -75,6 +75,11 @@ impl<W: Clock> EvenClock<W> {
 impl<W: Clock> Clock for EvenClock<W> {
     fn now(&self) -> Instant {
         self.at(self.wall.now().micros(), steady())
+    }
+
+    // Nobody sets it, so there is nothing to even out.
+    fn steady(&self) -> Option<Steady> {
+        self.wall.steady()
     }
 }
 

@@ -121,6 +121,7 @@ pub struct Decided<R> {
     verdicts: Vec<Verdict>,
     states: Vec<(StreamId, Option<Vec<u8>>)>,
     writes: Vec<Write>,
+    demands: Vec<Write>,
     additions: Vec<Addition>,
     close: bool,
     refusal: Option<Refusal>,
@@ -141,6 +142,7 @@ impl<R: Default + 'static> Decided<R> {
             verdicts: Vec::new(),
             states: Vec::new(),
             writes: Vec::new(),
+            demands: Vec::new(),
             additions: Vec::new(),
             close: false,
             refusal: None,
@@ -192,6 +194,13 @@ impl<R: Default + 'static> Decided<R> {
     /// than [`Self::write`] where many callers do the same.
     pub fn add(mut self, into: &'static Many, values: Vec<Val>) -> Self {
         self.additions.push(Addition { into, values });
+        self
+    }
+
+    /// A change that meets exactly one row of the service's own tables; where it does not, things are not
+    /// as the decision was told, and nothing of the command happens.
+    pub fn demand(mut self, write: Write) -> Self {
+        self.demands.push(write);
         self
     }
 
@@ -360,6 +369,7 @@ fn outcome<R: Message + 'static>(decided: Decided<R>, command: CommandId, actor:
         events,
         states: decided.states,
         writes: decided.writes,
+        demands: decided.demands,
         additions: decided.additions,
         close: decided.close,
         refusal: decided.refusal.map(|r| Box::new(Problem::Refused(r)) as _),

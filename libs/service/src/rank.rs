@@ -20,7 +20,7 @@ pub enum Rank {
 }
 
 /// RPCs that are vital.
-const VITAL: [&str; 15] = [
+const VITAL: [&str; 20] = [
     "/grpc.health.v1.Health/Check",
     "/sunbid.bid.v1.BidService/EndBidding",
     "/sunbid.bid.v1.BidService/GetUpload",
@@ -31,6 +31,11 @@ const VITAL: [&str; 15] = [
     "/sunbid.opening.v1.OpeningService/CheckIn",
     "/sunbid.opening.v1.OpeningService/PostShares",
     "/sunbid.opening.v1.OpeningService/SignClosing",
+    "/sunbid.registry.v1.AccountService/BeginProviderSignIn",
+    "/sunbid.registry.v1.AccountService/FinishPasskeySignIn",
+    "/sunbid.registry.v1.AccountService/FinishProviderSignIn",
+    "/sunbid.registry.v1.AccountService/RefreshSession",
+    "/sunbid.registry.v1.AccountService/SignInWithPassword",
     "/sunbid.registry.v1.RegistryService/CreateChallenge",
     "/sunbid.registry.v1.RegistryService/GetPlatform",
     "/sunbid.registry.v1.RegistryService/SignIn",

@@ -110,7 +110,8 @@ impl Pace {
     /// Another one is done.
     fn count(&mut self, now: Instant) {
         if self.waiting == 0 {
-            self.since = None;
+            // Nobody waits: what was measured in some earlier press is not today's pace.
+            (self.since, self.interval) = (None, FIRST_GUESS);
             return;
         }
         let Some(since) = self.since else {

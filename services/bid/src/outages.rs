@@ -74,7 +74,7 @@ impl Office {
             .failing
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+            .map_or("", |failing| failing.what);
         let step = Step::of_cause(NAME, intake::SCOPE, RECORD, &beat.to_be_bytes(), &())
             .reading(&[intake_stream()]);
         let (measured, proof, read_at) = (gap.clone(), store::proof_after(now, beat), now.at);
@@ -86,7 +86,7 @@ impl Office {
                 ));
             }
             let state: Intake = ledger::load(view, intake_stream())?;
-            let recorded = intake::record(&state, &measured, &failing, next_seq(view));
+            let recorded = intake::record(&state, &measured, failing, next_seq(view));
             let outage = recorded.outage.clone().unwrap_or_default();
             let entry = IntakeEntry {
                 outage: Some(outage.clone()),
@@ -95,7 +95,7 @@ impl Office {
             Ok(Decided::new()
                 .event(intake_stream(), &recorded)
                 .fold::<Intake>(view, intake_stream())?
-                .also(proof)
+                .demand(proof)
                 .also(store::put_outage(outage.seq, &outage.encode_to_vec()))
                 .also(store::put_entry(outage.seq, &entry.encode_to_vec())))
         })

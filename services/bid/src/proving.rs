@@ -50,12 +50,19 @@ struct Last {
     monotonic: tokio::time::Instant,
 }
 
+/// What did not work when a proof was last tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Failing {
+    pub began: tokio::time::Instant,
+    pub what: &'static str,
+}
+
 impl Standing {
     /// Whether a bid may be taken at `now`: the last proof is fresh, by every clock.
     pub fn takes(&self, now: Instant) -> bool {
         self.read().is_some_and(|last| {
             now.micros().saturating_sub(last.at.micros()) <= SILENCE_SECONDS * MICROS
-                && last.monotonic.elapsed().as_secs() <= SILENCE_SECONDS.unsigned_abs()
+                && last.monotonic.elapsed() <= Duration::from_secs(SILENCE_SECONDS.unsigned_abs())
         })
     }
 
@@ -70,12 +77,12 @@ impl Standing {
         last.clone()
     }
 
-    fn set(&self, at: Instant, steady: Option<Steady>) {
+    fn set(&self, at: Instant, steady: Option<Steady>, monotonic: tokio::time::Instant) {
         let mut last = self.last.write().unwrap_or_else(PoisonError::into_inner);
         *last = Some(Last {
             at,
             steady,
-            monotonic: tokio::time::Instant::now(),
+            monotonic,
         });
     }
 
@@ -171,10 +178,15 @@ impl Office {
         {
             return Ok(());
         }
+        // Whoever waited while another try failed is told so, and does not wait for one more.
+        if let Some(failed) = self.failed_since(asked) {
+            return Err(Problem::Unavailable(failed));
+        }
+        let began = tokio::time::Instant::now();
         let tried = async {
-            let last = store::last_proof(self.journal.db()).await?;
             self.try_everything().await?;
-            Ok(last)
+            // Read last: another process may have had a proof meanwhile, and there was no outage then.
+            store::last_proof(self.journal.db()).await
         };
         let last = match tokio::time::timeout(PATIENCE, tried).await {
             Ok(tried) => tried,
@@ -184,7 +196,7 @@ impl Office {
             ))),
         };
         let last = last.map_err(|problem| {
-            self.note_failure(&problem);
+            self.note_failure(&problem, began);
             match problem {
                 full @ Problem::StorageFull(_) => full,
                 // Whatever it is, it is the platform's, and it may pass.
@@ -192,29 +204,47 @@ impl Office {
                 other => Problem::Unavailable(format!("{other:?}")),
             }
         })?;
-        let now = self.standing.now(self.clock.as_ref());
-        match last {
-            None => self.begin_intake(&now).await?,
-            Some((proof, beat)) => self.go_on(&proof, beat, &now).await?,
-        }
+        let (now, monotonic) = self.go_on(last).await?;
         self.settle_outages().await?;
         let steady = (!now.boot.is_empty()).then_some(Steady {
             boot: now.boot,
             micros: now.steady_us,
         });
-        self.standing.set(now.at, steady);
-        self.failing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.standing.set(now.at, steady, monotonic);
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
 
-    async fn go_on(&self, proof: &Proof, beat: i64, now: &Now) -> Result<(), Problem> {
-        match intake::judge(proof, now) {
-            None => store::renew_proof(self.journal.db(), now, beat).await,
-            Some(gap) => self.record_outage(&gap, beat, now).await,
+    /// Judges the time since the last proof, and puts the new one in its place; when that was. Where
+    /// another process was first, its proof is the last one.
+    async fn go_on(
+        &self,
+        mut last: Option<(Proof, i64)>,
+    ) -> Result<(Now, tokio::time::Instant), Problem> {
+        for _ in 0..MOST_ATTEMPTS {
+            let mut now = self.standing.now(self.clock.as_ref());
+            let monotonic = tokio::time::Instant::now();
+            let Some((proof, beat)) = &last else {
+                self.begin_intake(&now).await?;
+                return Ok((now, monotonic));
+            };
+            let gap = intake::judge(proof, &now);
+            // Another process may be a little ahead; what it has proven stands.
+            now.at = now.at.max(proof.at);
+            match gap {
+                Some(gap) => {
+                    self.record_outage(&gap, *beat, &now).await?;
+                    return Ok((now, monotonic));
+                }
+                None if store::renew_proof(self.journal.db(), &now, *beat).await? => {
+                    return Ok((now, monotonic));
+                }
+                None => last = store::last_proof(self.journal.db()).await?,
+            }
         }
+        Err(Problem::Unavailable(
+            "other processes renew the proof again and again".to_owned(),
+        ))
     }
 
     /// Everything that a submission needs: the journal's writer, the payload store, deposits and
@@ -257,24 +287,38 @@ impl Office {
         Ok(())
     }
 
-    fn note_failure(&self, problem: &Problem) {
+    /// Why the last try failed, if it began at `asked` or later.
+    fn failed_since(&self, asked: tokio::time::Instant) -> Option<String> {
+        let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let failing = failing.as_ref().filter(|failing| failing.began >= asked);
+        failing.map(|failing| failing.what.to_owned())
+    }
+
+    fn note_failure(&self, problem: &Problem, began: tokio::time::Instant) {
         let what = match problem {
             Problem::StorageFull(_) => "storage is full",
-            Problem::Unavailable(_) => "the database or another service was away",
+            Problem::Unavailable(_) => "the database, the object store or another service was away",
             _ => "intake did not work",
         };
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        what.clone_into(&mut failing);
+        *failing = Some(Failing { began, what });
     }
 }
 
-/// Whether a service answers at all; what it says does not matter here.
+/// Whether a service does its work; how it refuses what there is not does not matter here.
 fn reached<T>(service: &str, answer: Result<T, Status>) -> Result<(), Problem> {
     match answer {
         Err(status)
             if matches!(
                 status.code(),
-                Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown
+                Code::Unavailable
+                    | Code::DeadlineExceeded
+                    | Code::Cancelled
+                    | Code::Unknown
+                    | Code::Internal
+                    | Code::DataLoss
+                    | Code::ResourceExhausted
+                    | Code::Unauthenticated
             ) =>
         {
             Err(Problem::Unavailable(format!("{service}: {status}")))

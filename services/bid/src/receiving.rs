@@ -216,7 +216,7 @@ where
 {
     let vault = &turn.office.vault;
     vault
-        .check_space(payload_bytes.saturating_sub(row.committed_bytes))
+        .check_upload(payload_bytes.saturating_sub(row.committed_bytes))
         .await?;
     let mut way = Way::open(turn, row).await?;
     let mut waiting: Vec<u8> = Vec::new();
@@ -249,7 +249,7 @@ where
         }
         if way.written() - way.committed() >= COMMIT_EVERY && way.written() < payload_bytes {
             way = turn.commit(way, row).await?;
-            vault.check_space(payload_bytes - way.written()).await?;
+            vault.check_upload(payload_bytes - way.written()).await?;
         }
     }
     if ended.is_ok() && way.written() == payload_bytes {

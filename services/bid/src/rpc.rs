@@ -21,8 +21,17 @@ use sunbid_terms::Clock;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    NAME, boxes::Boxes, checks::Checks, closed::ClosedLogs, line::Line, proving::Standing,
-    receipt::Receipts, streams::BidStreams, supplier::Suppliers, upload::Uploads, vault::Vault,
+    NAME,
+    boxes::Boxes,
+    checks::Checks,
+    closed::ClosedLogs,
+    line::Line,
+    proving::{Failing, Standing},
+    receipt::Receipts,
+    streams::BidStreams,
+    supplier::Suppliers,
+    upload::Uploads,
+    vault::Vault,
 };
 
 /// Everything the service works with.
@@ -46,7 +55,7 @@ pub struct Office {
     /// Held by whoever makes the next proof.
     pub proving: tokio::sync::Mutex<()>,
     /// What did not work when a proof was last tried. Locked for the length of a copy.
-    pub failing: std::sync::Mutex<String>,
+    pub failing: std::sync::Mutex<Option<Failing>>,
 }
 
 /// The tender's bid log.
@@ -80,6 +89,17 @@ impl Office {
             Some(known) => Ok(known),
             None => self.refresh(tender).await,
         }
+    }
+
+    /// The box by the deadline that is in force: after an outage it may be another than the one that
+    /// has passed.
+    pub async fn box_in_force(&self, tender: &str) -> Result<Arc<TenderBox>, Problem> {
+        let tender_box = self.tender_box(tender).await?;
+        if self.standing.takes(self.clock.now()) {
+            return Ok(tender_box);
+        }
+        self.prove().await?;
+        self.refresh(tender).await
     }
 
     /// The box as last committed; remembered.

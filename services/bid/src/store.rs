@@ -142,7 +142,7 @@ pub fn first_proof(now: &Now) -> Write {
     }
 }
 
-/// A proof after the one of this beat.
+/// A proof after the one of this beat; meets no row where there was another since.
 pub fn proof_after(now: &Now, beat: i64) -> Write {
     let mut values = proven(now).to_vec();
     values.push(Val::Int(beat));
@@ -152,11 +152,10 @@ pub fn proof_after(now: &Now, beat: i64) -> Write {
     }
 }
 
-/// Renews the proof of this beat.
-pub async fn renew_proof(db: &Db, now: &Now, beat: i64) -> Result<(), Problem> {
+/// Renews the proof of this beat; false where there was another since.
+pub async fn renew_proof(db: &Db, now: &Now, beat: i64) -> Result<bool, Problem> {
     let write = proof_after(now, beat);
-    db.exec(write.sql, &write.values).await?;
-    Ok(())
+    Ok(db.exec(write.sql, &write.values).await? == 1)
 }
 
 /// An outage that every tender is still to be judged by.

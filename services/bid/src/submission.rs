@@ -107,7 +107,7 @@ impl Order {
                 decided = decided.add(&store::ADD_SMALL_PAYLOAD, row);
             } else {
                 let key = uploaded(&self.bidder, &self.request, part)?;
-                decided = decided.write(store::CLAIM_UPLOAD, key.values());
+                decided = decided.demand(key.claim(part.payload_bytes));
             }
         }
         let bid = submitted.bid.unwrap_or_default();

@@ -50,12 +50,7 @@ impl Office {
         let code = names::check_organization(caller.organization(), "organization")?;
         check_form(&request)?;
         names::check_request_id(&request.request_id)?;
-        let mut tender_box = self.tender_box(&request.tender).await?;
-        // After an outage the deadline may be another than the one that has passed.
-        if !self.standing.takes(self.clock.now()) {
-            self.prove().await?;
-            tender_box = self.refresh(&request.tender).await?;
-        }
+        let tender_box = self.box_in_force(&request.tender).await?;
         let Some(lot) = tender_box.lot(&request.lot_id) else {
             return Err(unknown_lot(&request.lot_id).into());
         };

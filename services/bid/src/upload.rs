@@ -201,7 +201,7 @@ impl Office {
         caller: &Caller,
         header: &UploadPartHeader,
     ) -> Result<u64, Problem> {
-        let tender_box = self.tender_box(&header.tender).await?;
+        let tender_box = self.box_in_force(&header.tender).await?;
         let now = self.clock.now();
         let facts = fault::submission_facts(&tender_box, caller.organization(), now, None);
         match tender_box.gate(now) {

@@ -25,6 +25,8 @@ pub struct Vault {
     incoming: PathBuf,
     pub sealed: Room,
     free_space_floor: u64,
+    /// The file with which this process proves that files are taken.
+    proof: String,
 }
 
 impl Vault {
@@ -33,6 +35,7 @@ impl Vault {
             incoming: folder.join("incoming"),
             sealed: store.room(crate::NAME, "sealed"),
             free_space_floor,
+            proof: format!("proof-{}", Self::fresh_name()),
         };
         fs::create_dir_all(&vault.incoming)?;
         if !store.is_remote() {
@@ -93,28 +96,35 @@ impl Vault {
 
     /// Takes a file up and drops it again, and looks whether uploads would be taken.
     pub async fn prove(&self) -> Result<(), Problem> {
-        let file = format!("proof-{}", Self::fresh_name());
-        let staged = self.incoming(&file);
+        let file = &self.proof;
+        let staged = self.incoming(file);
         let path = staged.clone();
         let written = off_thread(move || {
             File::create(&path)
                 .and_then(|mut file| file.write_all(b"proof").and_then(|()| file.sync_data()))
         });
         let proven = match written.await? {
-            Ok(()) => self.sealed.admit(&staged, &file).await,
+            Ok(()) => self.sealed.admit(&staged, file).await,
             Err(error) => Err(error.into()),
         };
-        // What a failed proof leaves is nobody's; what cannot be dropped is found by the next.
-        let dropped = self.sealed.remove(&file).await;
+        // What a proof that failed leaves, the next one of this process replaces and drops.
+        let dropped = self.sealed.remove(file).await;
         tokio::fs::remove_file(&staged).await.ok();
         proven.and(dropped)?;
         self.check_space(0).await
     }
 
-    /// Refuses where `wanted` more bytes would eat into the floor of the disk they come to.
-    pub async fn check_space(&self, wanted: u64) -> Result<(), Problem> {
+    /// Refuses an upload that would leave less than twice the floor: what is sent ahead may not use up what
+    /// submissions need, or suppliers could stop all intake and so move deadlines.
+    pub async fn check_upload(&self, wanted: u64) -> Result<(), Problem> {
         // Of what goes to a remote store, only a piece at a time is here.
         let wanted = if self.sealed.is_remote() { 0 } else { wanted };
+        self.check_space(wanted.saturating_add(self.free_space_floor))
+            .await
+    }
+
+    /// Refuses where `wanted` more bytes would eat into the floor of the disk they come to.
+    pub async fn check_space(&self, wanted: u64) -> Result<(), Problem> {
         let (folder, floor) = (self.incoming.clone(), self.free_space_floor);
         let free = off_thread(move || free_bytes(&folder)).await?;
         let free = free.map_err(Problem::internal)?;

@@ -149,6 +149,10 @@ fn make_folder(
         .chain(&config.revocation.lists)
         .chain(provider)
     {
+        // The same for all processes, where it is; on another machine it is brought along.
+        if file.is_absolute() {
+            continue;
+        }
         let to = folder.join(file);
         if let Some(parent) = to.parent() {
             fs::create_dir_all(parent).map_err(at(parent))?;

@@ -161,13 +161,9 @@ fn check_session(name: &str) -> Result<(String, Vec<u8>), Refusal> {
         )
     };
     let (subject, id) = name.split_once("/sessions/").ok_or_else(wrong)?;
-    let digits = |at: usize| id.get(at..at + 2).map(|pair| u8::from_str_radix(pair, 16));
-    if id.len() != 32 {
+    let bytes = hex::decode(id).map_err(|_| wrong())?;
+    if bytes.len() != 16 {
         return Err(wrong());
     }
-    let bytes: Option<Vec<u8>> = (0..32)
-        .step_by(2)
-        .map(|at| digits(at).and_then(Result::ok))
-        .collect();
-    Ok((subject.to_owned(), bytes.ok_or_else(wrong)?))
+    Ok((subject.to_owned(), bytes))
 }

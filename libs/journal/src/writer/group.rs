@@ -207,7 +207,8 @@ impl Group {
                 guard(|| reply(&places))?
             }
         };
-        self.run_writes(tx, &step.outcome.writes).await?;
+        self.run_writes(tx, &step.outcome.writes, &step.outcome.demands)
+            .await?;
         self.apply(command.scope, step);
         if let Some(refusal) = refusal {
             return Err(CommitError::Refused(refusal));
@@ -310,15 +311,29 @@ impl Group {
 
     /// Runs a command's own statements. If one fails, those before it are undone, and the command
     /// alone has failed.
-    async fn run_writes(&mut self, tx: &mut Tx, writes: &[Write]) -> Result<(), CommitError> {
+    async fn run_writes(
+        &mut self,
+        tx: &mut Tx,
+        writes: &[Write],
+        demands: &[Write],
+    ) -> Result<(), CommitError> {
+        let wanted = writes.iter().map(|write| (write, false));
+        let wanted = wanted.chain(demands.iter().map(|write| (write, true)));
+        let count = writes.len() + demands.len();
         // A single statement that fails on SQLite leaves nothing behind.
-        let guarded = writes.len() > 1 || (!writes.is_empty() && tx.fails_as_a_whole());
+        let guarded = count > 1 || !demands.is_empty() || (count > 0 && tx.fails_as_a_whole());
         let ran = async {
             if guarded {
                 tx.exec("SAVEPOINT command", &[]).await?;
             }
-            for write in writes {
-                if let Err(error) = tx.exec(write.sql, &write.values).await {
+            for (write, alone) in wanted {
+                let met = match tx.exec(write.sql, &write.values).await {
+                    Ok(rows) if alone && rows != 1 => Err(ReadError::Constraint(format!(
+                        "{rows} rows were met where one was wanted"
+                    ))),
+                    met => met,
+                };
+                if let Err(error) = met {
                     if guarded && !concerns_all(&error) {
                         tx.exec("ROLLBACK TO SAVEPOINT command", &[]).await?;
                         tx.exec("RELEASE SAVEPOINT command", &[]).await?;
@@ -333,6 +348,7 @@ impl Group {
         };
         match ran.await {
             Ok(Ok(())) => Ok(()),
+            Ok(Err(ReadError::Constraint(_))) if !demands.is_empty() => Err(CommitError::Conflict),
             Ok(Err(error)) if !concerns_all(&error) => {
                 Err(CommitError::Statement(error.to_string()))
             }
@@ -382,6 +398,7 @@ impl Group {
         }
         self.entries.extend(entries);
         self.writes.extend(outcome.writes);
+        self.writes.extend(outcome.demands);
         self.additions.extend(outcome.additions);
     }
 

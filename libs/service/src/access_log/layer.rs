@@ -180,6 +180,11 @@ impl Call {
             .unwrap_or_default()
     }
 
+    fn is_plain(&self) -> bool {
+        self.row
+            .is_some_and(|row| self.beginning.is_plain(row.names))
+    }
+
     fn path(&self) -> &'static str {
         self.row.map_or("", |row| row.path)
     }
@@ -219,7 +224,9 @@ impl Call {
             return Ok(());
         };
         let record = self.record();
-        let own = !caller.organization().is_empty() && record.starts_with(caller.organization());
+        // What is not for certain the record that was read is nobody's own, and each time on record anew.
+        let plain = self.is_plain();
+        let own = plain && is_of(&record, caller.organization());
         if own || !row.recorded.iter().any(|role| caller.has(*role)) {
             return Ok(());
         }
@@ -233,8 +240,16 @@ impl Call {
             record,
             row: row.text.to_owned(),
         };
-        log.read(row.path, read).await
+        log.read(row.path, read, plain).await
     }
+}
+
+/// Whether a record is an organisation's own.
+fn is_of(record: &str, organization: &str) -> bool {
+    !organization.is_empty()
+        && record
+            .strip_prefix(organization)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ' ']))
 }
 
 /// A caller's roles as the table writes them.

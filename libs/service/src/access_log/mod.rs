@@ -66,6 +66,8 @@ struct State {
 /// A batch on its way to the journal; sent again with the same identity until it is there.
 struct Batch {
     id: Uuid,
+    /// The log of the day it was made on: sent again after midnight, it is still known there.
+    scope: String,
     refused: Vec<AccessRefused>,
     counted: Vec<AccessCounted>,
 }
@@ -87,9 +89,14 @@ impl AccessLog {
 
     /// Keeps a reading before it is answered. The same again within a minute is counted: that it was
     /// read is on record already.
-    async fn read(&self, method: &'static str, read: NonPublicRead) -> Result<(), Problem> {
+    async fn read(
+        &self,
+        method: &'static str,
+        read: NonPublicRead,
+        plain: bool,
+    ) -> Result<(), Problem> {
         let now = self.clock.now();
-        if self.lock().tally.read_again(&read, now) == Kept::Counted {
+        if plain && self.lock().tally.read_again(&read, now) == Kept::Counted {
             return Ok(());
         }
         let request_id = Uuid::new_v4().to_string();
@@ -107,7 +114,9 @@ impl AccessLog {
             Ok(Decided::new().event(stream, &event))
         })
         .await?;
-        self.lock().tally.was_read(&read, now);
+        if plain {
+            self.lock().tally.was_read(&read, now);
+        }
         Ok(())
     }
 
@@ -119,17 +128,17 @@ impl AccessLog {
         let refused = std::mem::take(&mut state.waiting);
         (!counted.is_empty() || !refused.is_empty()).then(|| Batch {
             id: Uuid::new_v4(),
+            scope: scope_of(now),
             refused,
             counted,
         })
     }
 
     async fn write(&self, batch: &Batch) -> Result<(), Problem> {
-        let scope = scope_of(self.clock.now());
         let request = AccessDayBegun::default();
         let step = Step::of_cause(
             self.service,
-            &scope,
+            &batch.scope,
             "AccessLog",
             batch.id.as_bytes(),
             &request,

@@ -28,6 +28,13 @@ impl Beginning {
         names(&begun, paths)
     }
 
+    /// Whether that is for certain what the service behind read: the whole message was looked at, uncompressed,
+    /// and names each of these things once. Other readers make other things of what is not so.
+    pub fn is_plain(&self, paths: &[&[u32]]) -> bool {
+        let begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        is_plain(&begun, paths)
+    }
+
     fn add(&self, bytes: &[u8]) {
         let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let room = LOOKED_AT.saturating_sub(begun.len());
@@ -88,6 +95,28 @@ fn names(begun: &[u8], paths: &[&[u32]]) -> String {
     found.join(" ")
 }
 
+fn is_plain(begun: &[u8], paths: &[&[u32]]) -> bool {
+    let Some((prefix, message)) = begun.split_at_checked(PREFIX) else {
+        return false;
+    };
+    let length = prefix[1..].try_into().map_or(0, u32::from_be_bytes);
+    prefix[0] == 0
+        && usize::try_from(length).is_ok_and(|length| length == message.len())
+        && paths.iter().all(|path| {
+            let mut inner = Some(message);
+            path.iter().all(|wanted| match inner {
+                Some(message) => match look(message, *wanted) {
+                    (found, 0 | 1, true) => {
+                        inner = found;
+                        true
+                    }
+                    _ => false,
+                },
+                None => true,
+            })
+        })
+}
+
 /// Text for people: nothing that moves a terminal's cursor, and not too much of it.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
@@ -99,11 +128,16 @@ pub fn text(bytes: &[u8]) -> String {
 
 /// The bytes of the last field `wanted` of a message that may be cut off; as protocol buffers are
 /// written, the last one counts.
-fn field(mut message: &[u8], wanted: u32) -> Option<&[u8]> {
-    let mut found = None;
+fn field(message: &[u8], wanted: u32) -> Option<&[u8]> {
+    look(message, wanted).0
+}
+
+/// The same, with how often the field is there, and whether the message could be read to its end.
+fn look(mut message: &[u8], wanted: u32) -> (Option<&[u8]>, usize, bool) {
+    let (mut found, mut times) = (None, 0);
     while !message.is_empty() {
         let Some(key) = varint(&mut message) else {
-            break;
+            return (found, times, false);
         };
         let length = match key & 7 {
             0 => varint(&mut message).map(|_| 0),
@@ -113,14 +147,15 @@ fn field(mut message: &[u8], wanted: u32) -> Option<&[u8]> {
             _ => None,
         };
         let Some((value, rest)) = length.and_then(|length| message.split_at_checked(length)) else {
-            break;
+            return (found, times, false);
         };
         if key >> 3 == u64::from(wanted) && key & 7 == 2 {
             found = Some(value);
+            times += 1;
         }
         message = rest;
     }
-    found
+    (found, times, true)
 }
 
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
@@ -139,8 +174,11 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use prost::Message;
-    use sunbid_contracts::bid::v1::{
-        SubmitBidRequest, UploadPartHeader, UploadPartRequest, upload_part_request::Step,
+    use sunbid_contracts::{
+        bid::v1::{
+            SubmitBidRequest, UploadPartHeader, UploadPartRequest, upload_part_request::Step,
+        },
+        registry::v1::GetOrganizationRequest,
     };
 
     use super::*;
@@ -175,6 +213,39 @@ mod tests {
         };
         let path = "/sunbid.bid.v1.BidService/UploadPart";
         assert_eq!(of(path, &framed(&upload)), "tenders/2 02");
+    }
+
+    #[test]
+    fn what_others_could_read_otherwise_is_not_plain() {
+        let path = "/sunbid.registry.v1.RegistryService/GetOrganization";
+        let names = access::row(path).unwrap().names;
+        let plain = |bytes: &[u8]| {
+            let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
+            is_plain(&[&[0], length.as_slice(), bytes].concat(), names)
+        };
+        let one = GetOrganizationRequest { name: "a".into() }.encode_to_vec();
+        let other = GetOrganizationRequest { name: "b".into() }.encode_to_vec();
+        // A group that is empty, a field that nobody knows.
+        let (group, unknown) = ([0x7b, 0x7c].as_slice(), [0x78, 0x01].as_slice());
+        assert!(plain(&one) && plain(&[]) && plain(&[unknown, &one].concat()));
+        for odd in [
+            [one.as_slice(), &other].concat(),
+            [one.as_slice(), group, &other].concat(),
+            [group, &one].concat(),
+            one[..2].to_vec(),
+        ] {
+            assert!(!plain(&odd), "{odd:?}");
+        }
+        assert!(!is_plain(
+            &[&[1, 0, 0, 0, 3], one.as_slice()].concat(),
+            names
+        ));
+        let long = GetOrganizationRequest {
+            name: "c".repeat(LOOKED_AT),
+        };
+        let beginning = Beginning::default();
+        beginning.add(&framed(&long));
+        assert!(!beginning.is_plain(names));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The statements of uploads, of their pieces, and of files that no upload has any more. A file's name is
 //! used once: what is to be removed is noted by it, and no upload ever gets it again.
 
-use sunbid_journal::{Db, Val};
+use sunbid_journal::{Db, Val, Write};
 use sunbid_service::Problem;
 use sunbid_terms::Instant;
 
@@ -16,7 +16,8 @@ pub const BEGIN_UPLOAD: &str = "INSERT INTO upload (organization, tender, lot_id
      ON CONFLICT (organization, tender, lot_id, root) DO UPDATE SET \
      payload_bytes = excluded.payload_bytes, committed_bytes = 0, complete = FALSE, \
      file = excluded.file, touched_us = excluded.touched_us, by_root = FALSE, \
-     remote = excluded.remote WHERE upload.file = $9 AND upload.complete = $10";
+     remote = excluded.remote WHERE upload.file = $9 AND upload.complete = $10 \
+     AND upload.claimed = FALSE";
 pub const ADVANCE_UPLOAD: &str = "UPDATE upload \
      SET committed_bytes = $5, complete = $6, touched_us = $7 \
      WHERE organization = $1 AND tender = $2 AND lot_id = $3 AND root = $4 \
@@ -27,7 +28,8 @@ pub const ADVANCE_BY_PIECE: &str = "UPDATE upload SET committed_bytes = $5, touc
 pub const TOUCH_UPLOAD: &str = "UPDATE upload SET touched_us = $5 \
      WHERE organization = $1 AND tender = $2 AND lot_id = $3 AND root = $4 AND complete = TRUE";
 pub const CLAIM_UPLOAD: &str = "UPDATE upload SET claimed = TRUE \
-     WHERE organization = $1 AND tender = $2 AND lot_id = $3 AND root = $4";
+     WHERE organization = $1 AND tender = $2 AND lot_id = $3 AND root = $4 \
+     AND complete = TRUE AND payload_bytes = $5";
 pub const OPEN_UPLOADS: &str = "SELECT payload_bytes, touched_us FROM upload \
      WHERE organization = $1 AND tender = $2 AND lot_id = $3 AND root <> $4 AND claimed = FALSE";
 pub const STALE_UPLOADS: &str = "SELECT u.organization, u.tender, u.lot_id, u.root FROM upload u \
@@ -102,6 +104,14 @@ pub struct Discarded {
 }
 
 impl UploadKey {
+    /// The bid that is submitted is to be of these bytes: they are all here, and stay.
+    pub fn claim(&self, payload_bytes: i64) -> Write {
+        Write {
+            sql: CLAIM_UPLOAD,
+            values: self.values_and([Val::Int(payload_bytes)]),
+        }
+    }
+
     pub fn values(&self) -> Vec<Val> {
         vec![
             Val::Text(self.organization.clone()),

@@ -6,7 +6,7 @@ use sunbid_contracts::bid::v1::{
     ListOutagesRequest, Outage,
 };
 use sunbid_contracts::registry::v1::Role;
-use sunbid_journal::{Db, LogId};
+use sunbid_journal::LogId;
 use sunbid_terms::Instant;
 use tonic::{Code, Status};
 
@@ -180,16 +180,11 @@ async fn each_outage_moves_a_deadline_once_whatever_is_repeated() {
     let first = moved(&house).await;
     // As if the process had died before it noted that every tender was judged.
     let before = house.events().await.len();
+    house.tasks.abort_all();
+    while house.tasks.join_next().await.is_some() {}
+    let forget = "UPDATE intake_outage SET settled = FALSE";
+    house.journal.db().exec(forget, &[]).await.unwrap();
     house.stop().await;
-    let path = house.setting.data.join("bid.db");
-    if let Ok(db) = Db::sqlite(&path).await
-        && db
-            .exec("UPDATE intake_outage SET settled = FALSE", &[])
-            .await
-            .is_ok()
-    {
-        db.close().await;
-    }
     house.start().await;
     house
         .until(async || proven_at(&house).await == house.clock_micros())
