@@ -51,7 +51,11 @@ fn keys_are_apart(world: &World) {
             format!("pages-{service}.secret"),
         ];
         own.extend(match service {
-            "registry" => vec!["token.pk8".into(), "challenges.secret".into()],
+            "registry" => vec![
+                "token.pk8".into(),
+                "challenges.secret".into(),
+                "accounts.secret".into(),
+            ],
             "bid" => vec!["receipt.pk8".into()],
             "audit" => vec!["log.secret".into(), "blinding.secret".into()],
             _ => Vec::new(),

@@ -477,7 +477,12 @@ mod tests {
             let done = key.advance(&db, &file, 9, true, at(number.into()));
             assert!(done.await.unwrap());
         }
-        db.exec(CLAIM_UPLOAD, &key(1).values()).await.unwrap();
+        let claim = async |bytes| {
+            let claim = key(1).claim(bytes);
+            db.exec(claim.sql, &claim.values).await.unwrap()
+        };
+        assert_eq!(claim(10).await, 0, "of another length");
+        assert_eq!(claim(9).await, 1);
         let open = key(3).others_open(&db).await.unwrap();
         assert_eq!(open, vec![(9, at(2))]);
         assert_eq!(stale_uploads(&db, at(2)).await.unwrap(), vec![key(2)]);
