@@ -40,7 +40,6 @@ const OF_TIME: [&str; 10] = [
     "sunbid_holder_silence_seconds",
     "sunbid_clock_offset_seconds",
     "sunbid_database_seconds",
-    "sunbid_commit_seconds",
     "sunbid_call_seconds",
     "sunbid_calls_total{method=\"sunbid.audit.v1.AuditService/",
 ];

@@ -12,9 +12,6 @@ use crate::Problem;
 /// Pause between two looks.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Services in whose logs no supplier writes, so that their commits may be counted.
-const WITHOUT_SUPPLIERS: [&str; 2] = ["tender", "audit"];
-
 /// Looks until the process stops.
 pub async fn repeat<F, W>(service: &'static str, shutdown: CancellationToken, look: F)
 where
@@ -41,28 +38,18 @@ where
     }
 }
 
-/// Shows how a journal's commits go.
+/// Shows how a journal's commits go, in steps alone: every service's logs keep who was refused, suppliers
+/// and strangers too, so a count of commits anywhere would tell of them.
 pub fn watch_batches(service: &'static str, journal: &Journal) {
     let all = metrics();
     for bound in ["queue", "commit"] {
         all.strains().know(service, bound);
     }
-    let counted = WITHOUT_SUPPLIERS.contains(&service);
     journal.watch_batches(move |batch| {
         let waiting = Step::of(batch.waiting, batch.most_waiting);
         all.strains().note(service, "queue", waiting);
         all.strains()
             .note(service, "commit", Step::of_time(batch.took));
-        if counted && all.wanted() {
-            let labels = vec![("service", service.to_owned())];
-            let commands = u32::try_from(batch.commands).unwrap_or(u32::MAX);
-            all.batch_commands
-                .get_or_create(&labels)
-                .observe(commands.into());
-            all.commit_seconds
-                .get_or_create(&labels)
-                .observe(batch.took.as_secs_f64());
-        }
     });
 }
 

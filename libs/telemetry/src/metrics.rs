@@ -144,10 +144,6 @@ pub struct Metrics {
     pub call_seconds: Family<Labels, Histogram>,
     /// How long a database takes to answer a look that is made every two seconds, whoever works.
     pub database_seconds: Family<Labels, Histogram>,
-    /// Commands of a transaction, in logs that no supplier writes.
-    pub batch_commands: Family<Labels, Histogram>,
-    /// How long such a transaction takes.
-    pub commit_seconds: Family<Labels, Histogram>,
 }
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
@@ -162,10 +158,6 @@ fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 2.0, 16))
 }
 
-fn commands() -> Histogram {
-    Histogram::new(exponential_buckets(1.0, 2.0, 10))
-}
-
 impl Metrics {
     fn new() -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
@@ -177,26 +169,16 @@ impl Metrics {
             "Calls of offices and holders by answer",
             calls.clone(),
         );
-        let mut histogram = |name: &str, meaning: &str, make: fn() -> Histogram| {
-            let family = Family::<Labels, Histogram, fn() -> Histogram>::new_with_constructor(make);
+        let mut histogram = |name: &str, meaning: &str| {
+            let family =
+                Family::<Labels, Histogram, fn() -> Histogram>::new_with_constructor(seconds);
             registry.register(name, meaning, family.clone());
             family
         };
-        let call_seconds = histogram("call_seconds", "How long these calls took", seconds);
+        let call_seconds = histogram("call_seconds", "How long these calls took");
         let database_seconds = histogram(
             "database_seconds",
             "How long a database takes to answer a look every two seconds",
-            seconds,
-        );
-        let batch_commands = histogram(
-            "batch_commands",
-            "Commands of one transaction, in logs that no supplier writes",
-            commands,
-        );
-        let commit_seconds = histogram(
-            "commit_seconds",
-            "How long a transaction takes, in logs that no supplier writes",
-            seconds,
         );
         Self {
             registry,
@@ -205,8 +187,6 @@ impl Metrics {
             calls,
             call_seconds,
             database_seconds,
-            batch_commands,
-            commit_seconds,
         }
     }
 

@@ -184,7 +184,13 @@ impl Registry {
     ) -> Result<ChangePasswordResponse, Problem> {
         let (state, kept) = self.account(caller.subject()).await?;
         let account = state.subject.as_ref().and_then(AccountName::of);
-        let account = account.ok_or(Refusal::Forbidden)?;
+        let account = account.ok_or_else(|| {
+            Refusal::state(
+                "NO_PASSWORD",
+                "您以证书登录，没有密码可以修改。",
+                "You sign in with a certificate and have no password to change.",
+            )
+        })?;
         let new = Zeroizing::new(request.new_password);
         passwords::check(&new, &account.login, "new_password")?;
         let attempts = self.count_attempt(&account.subject).await?;
