@@ -114,6 +114,8 @@ impl Archiver {
         for (name, bytes) in &archiver.installation.secrets {
             files.push(files::keep_bytes(&archiver.store(), name, bytes)?);
         }
+        let verifier = archiver.backup.join("verifier");
+        fs::write(&verifier, format!("{}\n", archiver.signer.verifier())).map_err(at(&verifier))?;
         let point = archiver.write(cut, bases, files)?;
         sync_folder(&archiver.backup.join("generations"))?;
         // Nothing changed would be no point; the first always is one.

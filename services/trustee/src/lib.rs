@@ -23,7 +23,7 @@ pub use behaviour::Behaviour;
 pub use connection::endpoint;
 pub use fault::TrusteeFault;
 pub use folder::{PublicKeys, Settings, forget, initialise, public_keys};
-pub use vault::Effort;
+pub use vault::{Effort, Vault};
 
 use connection::Connection;
 use folder::Folder;

@@ -1,6 +1,7 @@
 //! The commands, one file for each thing they are about.
 
 mod audit;
+mod backup;
 pub mod bank;
 pub mod bid;
 mod clock;

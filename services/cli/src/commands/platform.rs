@@ -16,7 +16,10 @@ use sunbid_platform::{
 use sunbid_service::{clock::SystemClock, setting::Database};
 use sunbid_terms::Clock;
 
-use super::settings::SettingArguments;
+use super::{
+    backup::{self, BackupArguments, RestoreArguments},
+    settings::SettingArguments,
+};
 use crate::{context::Context, exit, process};
 
 #[derive(Debug, Subcommand)]
@@ -53,6 +56,10 @@ pub enum PlatformCommand {
     },
     /// Recompute every record, root and chain of an installation; on SQLite it must stand still.
     Check { data: PathBuf },
+    /// Back up an installation on SQLite, running or not; with --follow, every moment of it.
+    Backup(BackupArguments),
+    /// Make an installation from a backup, as it was at any time of it.
+    Restore(RestoreArguments),
 }
 
 #[derive(Debug, Args)]
@@ -139,6 +146,8 @@ pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<
             Ok(())
         }
         PlatformCommand::Check { data } => check(&data).await,
+        PlatformCommand::Backup(arguments) => backup::backup(context, arguments).await,
+        PlatformCommand::Restore(arguments) => backup::restore(context, arguments).await,
     }
 }
 
