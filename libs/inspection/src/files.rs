@@ -62,7 +62,10 @@ pub(crate) fn check(
     }
     // Small payloads are in the database, and were compared there.
     for bid in entries("bid").iter().filter_map(|entry| entry.read::<BidSubmitted>()?.bid) {
-        for part in bid.parts.iter().filter(|part| part.payload_bytes > SMALL) {
+        for part in bid.parts {
+            if report.small.contains(&part.payload_root) {
+                continue;
+            }
             let name = hex::encode(&part.payload_root);
             let file = shelves.join(name.get(..2).unwrap_or_default()).join(&name);
             if !file.exists() {
@@ -71,9 +74,6 @@ pub(crate) fn check(
         }
     }
 }
-
-/// Payloads up to this size may travel with the submission; they are looked for in the database.
-const SMALL: i64 = 64 * 1024;
 
 fn verify(file: &Path, found: io::Result<String>, service: &str, report: &mut Report) {
     report.files += 1;

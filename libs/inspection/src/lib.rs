@@ -55,6 +55,8 @@ pub struct Report {
     pub rows: u64,
     pub files: u64,
     pub epochs: u64,
+    /// Roots of payloads that are kept in the database.
+    pub(crate) small: std::collections::BTreeSet<Vec<u8>>,
 }
 
 impl Report {

@@ -8,6 +8,7 @@ use prost::Message;
 use sunbid_contracts::{
     bid::v1::{BiddingClosed, BiddingEnded},
     common::v1::Record,
+    opening::v1::SharesRefused,
 };
 use sunbid_domain::{
     Aggregate, Event,
@@ -248,8 +249,10 @@ async fn commands(
                 events.to_string(),
                 first.at.micros().to_string(),
             ]);
-            // A late bid closes the log and is refused; it is not remembered.
-            if first.read::<BiddingClosed>().is_some() {
+            // A late bid closes the log, a false share is kept; both are refused, not remembered.
+            let refused = first.read::<BiddingClosed>().is_some()
+                || first.read::<SharesRefused>().is_some();
+            if refused {
                 may_lack.push(row);
             } else {
                 expected.push(row);

@@ -396,8 +396,9 @@ async fn small_payloads(
         let (root, payload) = (found.blob(0)?, found.blob(1)?);
         let computed = crate::files::root_of(payload.as_slice());
         if computed.is_ok_and(|computed| computed.as_slice() != root) || !roots.contains(&root) {
-            report.add("bid", BY, format!("the payload {} is not one", hex::encode(root)));
+            report.add("bid", BY, format!("the payload {} is not one", hex::encode(&root)));
         }
+        report.small.insert(root);
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ pub const SERVICES: &[(&str, &[&str])] = &[
     ),
 ];
 
-const INTEGRITY: &str = "SELECT integrity_check FROM pragma_integrity_check(1)";
+const INTEGRITY: &str = "PRAGMA integrity_check(1)";
 /// SQLite keeps the statement that made each table and index.
 const STATEMENTS: &str = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL";
 /// The journal's own table of migrations.
@@ -76,16 +76,14 @@ fn made(files: &[&str]) -> Vec<String> {
     for statement in text.join("\n").split(';') {
         let bare = bare(statement);
         if let Some(rest) = bare.strip_prefix("ALTERTABLE") {
-            // A column added later is put at the end of the first statement.
+            // A column added later is put behind the other columns of the first statement.
             let Some((table, column)) = rest.split_once("ADDCOLUMN") else {
                 continue;
             };
             let start = format!("CREATETABLE{table}(");
             for known in made.iter_mut().filter(|known| known.starts_with(&start)) {
-                known.pop();
-                known.push(',');
-                known.push_str(column);
-                known.push(')');
+                let end = known.find(",PRIMARYKEY(").unwrap_or(known.len().saturating_sub(1));
+                known.insert_str(end, &format!(",{column}"));
             }
         } else if bare.starts_with("CREATE") {
             made.push(bare);

@@ -292,7 +292,7 @@ pub async fn restore(context: &Context, arguments: RestoreArguments) -> anyhow::
             "restored as of {}: {} databases, {} files; the backup's newest point is of {}",
             chosen.time, restored.databases, restored.files, chosen.newest
         );
-        println!("what was lost, by what witnesses saw: sunbid platform restored {}",
+        println!("what was lost, by what witnesses saw: sunbid platform check {}",
             arguments.data.display());
     }
     Ok(())

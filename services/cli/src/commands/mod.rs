@@ -6,6 +6,7 @@ pub mod bank;
 pub mod bid;
 mod clock;
 mod deposit;
+pub mod inspection;
 mod intent;
 mod notice;
 pub mod opening;

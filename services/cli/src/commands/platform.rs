@@ -5,22 +5,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use sunbid_certificates::pem;
-use sunbid_journal::{DataDir, Journal};
 use sunbid_platform::{
     Config, Division, Initialisation, Part, Platform, config::Bank, divide, initialise,
     serve::SERVICES,
 };
-use sunbid_service::{clock::SystemClock, setting::Database};
-use sunbid_terms::Clock;
 
 use super::{
     backup::{self, BackupArguments, RestoreArguments},
+    inspection,
     settings::SettingArguments,
 };
-use crate::{context::Context, exit, process};
+use crate::{context::Context, process};
 
 #[derive(Debug, Subcommand)]
 pub enum PlatformCommand {
@@ -54,7 +52,8 @@ pub enum PlatformCommand {
         #[arg(long, default_value_t = 7701)]
         first_port: u16,
     },
-    /// Recompute every record, root and chain of an installation; on SQLite it must stand still.
+    /// Compute an installation that stands still again from its records: every log, state, read model,
+    /// file and the public log; on PostgreSQL, which may be running, the logs.
     Check { data: PathBuf },
     /// Back up an installation on SQLite, running or not; with --follow, every moment of it.
     Backup(BackupArguments),
@@ -120,10 +119,11 @@ pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<
             let platform = Platform::start(&data, &config, sandbox, &Part::Whole).await?;
             // One line on standard output, for people and for scripts that wait for it.
             println!("serving on {}", platform.address());
+            inspection::moving(&data)?;
             platform
                 .run_until(process::asked_to_stop(), process::asked_to_reload)
                 .await?;
-            Ok(())
+            inspection::still(&data, &config).await
         }
         PlatformCommand::Divide {
             data,
@@ -145,7 +145,7 @@ pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<
             println!("{}", division.out.display());
             Ok(())
         }
-        PlatformCommand::Check { data } => check(&data).await,
+        PlatformCommand::Check { data } => inspection::check(context, &data).await,
         PlatformCommand::Backup(arguments) => backup::backup(context, arguments).await,
         PlatformCommand::Restore(arguments) => backup::restore(context, arguments).await,
     }
@@ -180,46 +180,4 @@ pub async fn init(arguments: InitArguments) -> anyhow::Result<()> {
     };
     initialise(&arguments.data, with).await?;
     Ok(())
-}
-
-async fn check(data: &Path) -> anyhow::Result<()> {
-    let config = Config::read(data)?;
-    let storage = config.storage(data)?;
-    // Files that somebody writes meanwhile would change under the reader; PostgreSQL shows each log
-    // as it was at one moment.
-    let _lock = match &storage {
-        Database::Embedded => Some(DataDir::lock(data, SystemClock.now())?),
-        Database::Postgres(_) => None,
-    };
-    let mut wrong = false;
-    for service in SERVICES {
-        if matches!(storage, Database::Embedded) {
-            let file = data.join(format!("{service}.db"));
-            if !file.exists() {
-                if config.mutual.is_some() {
-                    continue;
-                }
-                bail!("{} is missing", file.display());
-            }
-        }
-        let db = storage.open(data, service).await?;
-        let journal = Journal::open(db, std::sync::Arc::new(SystemClock)).await?;
-        let report = journal.check().await?;
-        match &report.wrong {
-            None => println!(
-                "{service}: {} records in {} logs verify",
-                report.entries, report.logs
-            ),
-            Some(found) => {
-                wrong = true;
-                println!("{service}: {found:?}");
-            }
-        }
-        journal.stop().await;
-    }
-    if wrong {
-        Err(exit::NotVerified.into())
-    } else {
-        Ok(())
-    }
 }
