@@ -3,6 +3,7 @@
 #   tests/drills.sh [short|long] [NAME]...    short where nothing is said; all drills without a name
 # Drills:
 #   failover   the database's server is killed, its standby takes over (needs PostgreSQL)
+#   tampering  stored state is changed at random; every change is found, or was none
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

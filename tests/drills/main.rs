@@ -4,6 +4,7 @@
 //! ends the run with an error, after the others had their turn.
 
 mod failover;
+mod tampering;
 
 use std::{future::Future, pin::Pin};
 
@@ -22,7 +23,10 @@ type Played = anyhow::Result<String>;
 type Drill = fn(Form) -> Pin<Box<dyn Future<Output = Played>>>;
 
 /// Every drill by its name, in the order in which all are played.
-const DRILLS: &[(&str, Drill)] = &[("failover", |form| Box::pin(failover::run(form)))];
+const DRILLS: &[(&str, Drill)] = &[
+    ("failover", |form| Box::pin(failover::run(form))),
+    ("tampering", |form| Box::pin(tampering::run(form))),
+];
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);

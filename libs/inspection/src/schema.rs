@@ -51,11 +51,71 @@ pub const SERVICES: &[(&str, &[&str])] = &[
 ];
 
 const INTEGRITY: &str = "PRAGMA integrity_check(1)";
+const THERE: &str = "SELECT name FROM sqlite_schema WHERE type = 'table'";
 /// SQLite keeps the statement that made each table and index.
 const STATEMENTS: &str = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL";
 /// The journal's own table of migrations.
 const VERSIONS: &str = "CREATE TABLE schema_version (name TEXT NOT NULL, version BIGINT NOT NULL, \
      digest BYTEA NOT NULL, PRIMARY KEY (name, version))";
+/// Values of another type than their column's, which SQLite keeps and may read as if they were of it.
+const TYPES: &[(&str, &str)] = &[
+    (
+        "journal",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM journal WHERE typeof(log_id) <> 'blob' \
+         OR typeof(seq) <> 'integer' OR typeof(stream_id) <> 'blob' OR typeof(version) <> 'integer' \
+         OR typeof(at_us) <> 'integer' OR typeof(leaf) <> 'blob' OR typeof(record) <> 'blob' \
+         OR typeof(body) NOT IN ('blob', 'null')",
+    ),
+    (
+        "journal_head",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM journal_head WHERE typeof(log_id) <> 'blob' \
+         OR typeof(scope) <> 'text' OR typeof(size) <> 'integer' OR typeof(frontier) <> 'blob' \
+         OR typeof(root) <> 'blob' OR typeof(last_us) <> 'integer' OR typeof(closed) <> 'integer' \
+         OR closed NOT IN (0, 1)",
+    ),
+    (
+        "stream_state",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM stream_state WHERE typeof(log_id) <> 'blob' \
+         OR typeof(stream_id) <> 'blob' OR typeof(version) <> 'integer'",
+    ),
+    (
+        "consumer_cursor",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM consumer_cursor WHERE typeof(consumer) <> 'text' \
+         OR typeof(log_id) <> 'blob' OR typeof(next_seq) <> 'integer'",
+    ),
+    (
+        "epoch",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM epoch WHERE typeof(n) <> 'integer' \
+         OR typeof(at_us) <> 'integer' OR typeof(root) <> 'blob' OR typeof(checkpoint) <> 'text'",
+    ),
+    (
+        "epoch_head",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM epoch_head WHERE typeof(log_id) <> 'blob' \
+         OR typeof(n) <> 'integer' OR typeof(size) <> 'integer' OR typeof(root) NOT IN ('blob', 'null')",
+    ),
+    (
+        "cosignature",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM cosignature WHERE typeof(witness) <> 'text' \
+         OR typeof(size) <> 'integer' OR typeof(seconds) <> 'integer' OR typeof(line) <> 'text'",
+    ),
+    (
+        "mirror",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM mirror WHERE typeof(service) <> 'text' \
+         OR typeof(log_id) <> 'blob' OR typeof(scope) <> 'text' OR typeof(size) <> 'integer' \
+         OR typeof(frontier) <> 'blob' OR typeof(last_us) <> 'integer' \
+         OR typeof(closed) <> 'integer' OR closed NOT IN (0, 1)",
+    ),
+    (
+        "small_payload",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM small_payload WHERE typeof(root) <> 'blob' \
+         OR typeof(payload) <> 'blob'",
+    ),
+    (
+        "secret",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM secret WHERE typeof(name) <> 'text' \
+         OR typeof(secret) <> 'blob'",
+    ),
+];
 const APPLIED: &str = "SELECT quote(name) || ',' || quote(version) || ',' || quote(digest) \
      FROM schema_version ORDER BY 1";
 
@@ -102,6 +162,15 @@ pub(crate) async fn check(
     for said in literal::rows(db, INTEGRITY).await? {
         if said != "ok" {
             report.add(service, BY, said);
+        }
+    }
+    let there = literal::rows(db, THERE).await?;
+    for (table, sql) in TYPES {
+        if there.iter().any(|name| name == table) {
+            for count in literal::rows(db, sql).await?.iter().filter(|count| *count != "0") {
+                let what = format!("table {table} has {count} rows with values of a wrong type");
+                report.add(service, BY, what);
+            }
         }
     }
     let own = SERVICES.iter().find(|(name, _)| *name == service);

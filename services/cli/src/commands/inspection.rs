@@ -42,22 +42,38 @@ pub async fn still(data: &Path, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Opens what is there; a database that is missing is not made.
 async fn open(data: &Path, config: &Config) -> anyhow::Result<Vec<Inspected>> {
     let storage = config.storage(data)?;
     let mut databases = Vec::new();
-    for service in SERVICES {
-        if matches!(storage, Database::Embedded) {
+    if matches!(storage, Database::Embedded) && config.mutual.is_none() {
+        for service in SERVICES {
             let file = data.join(format!("{service}.db"));
             if !file.exists() {
-                if config.mutual.is_some() {
-                    continue;
-                }
                 bail!("{} is missing", file.display());
             }
         }
-        let db = storage.open(data, service).await?;
-        let journal = Journal::open(db, Arc::new(SystemClock)).await?;
-        databases.push(Inspected { service, journal });
+    }
+    for service in SERVICES {
+        if matches!(storage, Database::Embedded) {
+            let file = data.join(format!("{service}.db"));
+            if !file.exists() && config.mutual.is_some() {
+                continue;
+            }
+        }
+        let opened = async {
+            let db = storage.open(data, service).await?;
+            anyhow::Ok(Journal::open(db, Arc::new(SystemClock)).await?)
+        };
+        match opened.await.with_context(|| service) {
+            Ok(journal) => databases.push(Inspected { service, journal }),
+            Err(error) => {
+                for database in databases {
+                    database.journal.stop().await;
+                }
+                return Err(error);
+            }
+        }
     }
     Ok(databases)
 }
