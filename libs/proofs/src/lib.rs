@@ -10,6 +10,7 @@ pub mod hash;
 pub mod head_proof;
 pub mod id;
 pub mod merkle;
+pub mod loss;
 pub mod note;
 pub mod receipt;
 pub mod record;

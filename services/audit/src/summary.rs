@@ -1,7 +1,9 @@
 //! A record of any service in one sentence, for people who read trails.
 
 use prost::Message;
-use sunbid_contracts::{bid, common::v1::Record, deposit, notice, opening, tender};
+use sunbid_contracts::{
+    audit::v1::LossDeclared, bid, common::v1::Record, deposit, notice, opening, tender,
+};
 use sunbid_terms::{Fen, Instant};
 
 /// The sentence in Chinese and in English.
@@ -57,6 +59,12 @@ pub fn of(record: &Record) -> (String, String) {
         "opening.v1.SharesRefused" => opening::v1::SharesRefused::decode(bytes)
             .ok()
             .map(|event| event.reason),
+        "audit.v1.LossDeclared" => LossDeclared::decode(bytes).ok().map(|event| {
+            format!(
+                "{} / {}: {}",
+                event.restored_size, event.witnessed_size, event.reason
+            )
+        }),
         _ => None,
     };
     let (zh, en) = words(name);
@@ -119,6 +127,7 @@ fn words(name: &str) -> (&str, &str) {
         "opening.v1.RecordConfirmed" => ("确认开标记录", "Record confirmed"),
         "opening.v1.SessionClosed" => ("开标结束", "Session closed"),
         "opening.v1.SessionTerminated" => ("开标终止", "Session terminated"),
+        "audit.v1.LossDeclared" => ("声明记录丢失", "Loss of records declared"),
         "common.v1.CommandRefused" => ("操作被规则拒绝", "Refused by rule"),
         other => (other, other),
     }

@@ -9,6 +9,7 @@ mod ceremony;
 mod connection;
 mod fault;
 mod folder;
+mod loss;
 mod opening;
 mod shown;
 mod vault;
@@ -23,6 +24,7 @@ pub use behaviour::Behaviour;
 pub use connection::endpoint;
 pub use fault::TrusteeFault;
 pub use folder::{PublicKeys, Settings, forget, initialise, public_keys};
+pub use loss::accept_loss;
 pub use vault::{Effort, Vault};
 
 use connection::Connection;

@@ -8,6 +8,7 @@ mod clock;
 mod deposit;
 pub mod inspection;
 mod intent;
+mod loss;
 mod notice;
 pub mod opening;
 pub mod organization;

@@ -16,6 +16,7 @@ use sunbid_platform::{
 use super::{
     backup::{self, BackupArguments, RestoreArguments},
     inspection,
+    loss::{self, DeclareLossArguments},
     settings::SettingArguments,
 };
 use crate::{context::Context, process};
@@ -55,6 +56,10 @@ pub enum PlatformCommand {
     /// Compute an installation that stands still again from its records: every log, state, read model,
     /// file and the public log; on PostgreSQL, which may be running, the logs.
     Check { data: PathBuf },
+    /// Declare that records were lost, after a restore or a failure: the public log goes on from where
+    /// it is, although witnesses saw more. Writes the signed declaration that each institution has to
+    /// accept by hand, and records it. The platform must stand still.
+    DeclareLoss(DeclareLossArguments),
     /// Back up an installation on SQLite, running or not; with --follow, every moment of it.
     Backup(BackupArguments),
     /// Make an installation from a backup, as it was at any time of it.
@@ -146,6 +151,7 @@ pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<
             Ok(())
         }
         PlatformCommand::Check { data } => inspection::check(context, &data).await,
+        PlatformCommand::DeclareLoss(arguments) => loss::declare(context, arguments).await,
         PlatformCommand::Backup(arguments) => backup::backup(context, arguments).await,
         PlatformCommand::Restore(arguments) => backup::restore(context, arguments).await,
     }
