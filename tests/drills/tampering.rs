@@ -16,10 +16,7 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions,
 };
 use sunbid_backup::{Archiver, Backup, Installation};
-use sunbid_cli::{
-    commands::inspection,
-    demo::acts,
-};
+use sunbid_cli::{commands::inspection, demo::acts};
 use sunbid_platform::{Config, serve::SERVICES};
 use sunbid_proofs::{Signer, sha256};
 use sunbid_service::clock::SystemClock;
@@ -37,7 +34,9 @@ pub async fn run(form: Form) -> Played {
         Form::Short => 300,
         Form::Long => 10_000,
     };
-    let home = tempfile::Builder::new().prefix("sunbid-tampering-").tempdir()?;
+    let home = tempfile::Builder::new()
+        .prefix("sunbid-tampering-")
+        .tempdir()?;
     let victim = Victim::play(home.path()).await?;
     victim.is_whole().await?;
     let mut chance = Chance::new()?;
@@ -78,15 +77,21 @@ pub async fn run(form: Form) -> Played {
         let parts = counts.iter().map(|(name, count)| format!("{name} {count}"));
         parts.collect::<Vec<_>>().join(", ")
     };
-    let kinds = kinds.into_iter().map(|(kind, count)| (kind.to_owned(), count));
+    let kinds = kinds
+        .into_iter()
+        .map(|(kind, count)| (kind.to_owned(), count));
     let figures = format!(
-        "{done} edits ({}): {found} found ({}), {same} harmless (SQLite finds the file whole and every \
-         table has the same rows), {} not found",
+        "{done} edits ({}): {found} found ({}), {same} harmless (SQLite finds the file whole, and every \
+         table has the same form and the same rows), {} not found",
         list(kinds.collect()),
         list(told.into_iter().collect()),
         missed.len()
     );
-    ensure!(missed.is_empty(), "{figures}; first: {}", missed.first().cloned().unwrap_or_default());
+    ensure!(
+        missed.is_empty(),
+        "{figures}; first: {}",
+        missed.first().cloned().unwrap_or_default()
+    );
     Ok(figures)
 }
 
@@ -177,13 +182,19 @@ impl Victim {
         acts::play(&world.stage, &world.narrator, 1).await?;
         stop.cancel();
         archiving.await??;
-        ensure!(world.stage.stop("platform").await?, "the platform did not stop in order");
+        ensure!(
+            world.stage.stop("platform").await?,
+            "the platform did not stop in order"
+        );
         let whole = home.join("whole");
         copy(&world.data(), &whole.join(PLATFORM))?;
         let base = world.data();
         let base = base.parent().context("a platform's folder has a parent")?;
         let trustees = base.join("trustees");
-        let first = listed(&trustees)?.into_iter().next().context("there are no trustees")?;
+        let first = listed(&trustees)?
+            .into_iter()
+            .next()
+            .context("there are no trustees")?;
         copy(&first, &whole.join(INSTITUTION))?;
         let records = whole.join(RECORDS);
         copy(&base.join("desks/citizen/records"), &records)?;
@@ -205,7 +216,10 @@ impl Victim {
             .arg(&anchors)
             .stdout(Stdio::null())
             .status()?;
-        ensure!(saved.success(), "the public records do not verify before any change");
+        ensure!(
+            saved.success(),
+            "the public records do not verify before any change"
+        );
         let work = home.join("work");
         copy(&whole, &work)?;
         let mut rows = BTreeMap::new();
@@ -218,7 +232,11 @@ impl Victim {
         files.push(whole.join(PLATFORM).join("witnessed.txt"));
         files.push(whole.join(PLATFORM).join("stillness.txt"));
         let institution = below(&whole.join(INSTITUTION))?.into_iter().filter(|file| {
-            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = file
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             name == "vault" || name.ends_with(".sealed")
         });
         Ok(Self {
@@ -244,7 +262,7 @@ impl Victim {
     async fn inspect(&self) -> anyhow::Result<Option<String>> {
         let data = self.work.join(PLATFORM);
         let config = Config::read(&data)?;
-        Ok(match inspection::report(&data, &config).await {
+        Ok(match inspection::report(&data, &config, true).await {
             Ok(report) => report.findings.first().map(|one| one.by.to_owned()),
             Err(_) => Some("opening".to_owned()),
         })
@@ -288,7 +306,10 @@ impl Victim {
                 if other == service {
                     return Ok(None);
                 }
-                fs::copy(self.whole.join(PLATFORM).join(format!("{other}.db")), &database)?;
+                fs::copy(
+                    self.whole.join(PLATFORM).join(format!("{other}.db")),
+                    &database,
+                )?;
                 let what = format!("{service}.db replaced by {other}.db");
                 ("database swapped", what, Place::Database(service))
             }
@@ -308,7 +329,10 @@ impl Victim {
                     1 => {
                         let length = fs::metadata(&file)?.len();
                         let shorter = chance.number() % length.max(1);
-                        fs::File::options().write(true).open(&file)?.set_len(shorter)?;
+                        fs::File::options()
+                            .write(true)
+                            .open(&file)?
+                            .set_len(shorter)?;
                         format!("{} cut to {shorter} of {length}", file.display())
                     }
                     2 => {
@@ -357,10 +381,12 @@ impl Victim {
             Place::Institution => {
                 let folder = self.work.join(INSTITUTION);
                 let passphrase = sunbid_cli::demo::stage::PASSPHRASE.as_bytes();
-                Ok(match sunbid_trustee::public_keys(&folder, passphrase, Effort::PRODUCTION) {
-                    Err(_) => Verdict::Found("opening an institution's folder".into()),
-                    Ok(_) => Verdict::Missed,
-                })
+                Ok(
+                    match sunbid_trustee::public_keys(&folder, passphrase, Effort::PRODUCTION) {
+                        Err(_) => Verdict::Found("opening an institution's folder".into()),
+                        Ok(_) => Verdict::Missed,
+                    },
+                )
             }
             Place::Records => {
                 let verified = Command::new(program()?)
@@ -397,7 +423,9 @@ impl Victim {
             }
             match fs::remove_file(file) {
                 // SQLite takes its own away when the last connection closes.
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error.into());
+                }
                 _ => {}
             }
         }
@@ -469,8 +497,12 @@ async fn connect(file: &Path) -> anyhow::Result<SqliteConnection> {
 }
 
 async fn texts(connection: &mut SqliteConnection, sql: String) -> anyhow::Result<Vec<String>> {
-    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
-    rows.iter().map(|row| Ok(row.try_get::<String, _>(0)?)).collect()
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| Ok(row.try_get::<String, _>(0)?))
+        .collect()
 }
 
 async fn tables(connection: &mut SqliteConnection) -> anyhow::Result<Vec<String>> {
@@ -507,13 +539,23 @@ async fn change(
         Change::Added => {
             let values: Vec<_> = columns
                 .iter()
-                .map(|one| if *one == column { value.clone() } else { one.clone() })
+                .map(|one| {
+                    if *one == column {
+                        value.clone()
+                    } else {
+                        one.clone()
+                    }
+                })
                 .collect();
             let (names, values) = (columns.join(", "), values.join(", "));
-            format!("INSERT INTO {table} ({names}) SELECT {values} FROM {table} WHERE rowid = {row}")
+            format!(
+                "INSERT INTO {table} ({names}) SELECT {values} FROM {table} WHERE rowid = {row}"
+            )
         }
     };
-    let done = sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut connection).await;
+    let done = sqlx::query(AssertSqlSafe(statement.clone()))
+        .execute(&mut connection)
+        .await;
     connection.close().await?;
     let shown: String = statement.chars().take(300).collect();
     Ok(done.is_ok().then(|| format!("{}: {shown}", file.display())))
@@ -527,7 +569,10 @@ fn another(before: &str, chance: &mut Chance) -> String {
             .filter(|value| **value != before)
             .map_or("'x'".to_owned(), |value| (*value).to_owned());
     }
-    if let Some(hex) = before.strip_prefix("X'").and_then(|rest| rest.strip_suffix('\'')) {
+    if let Some(hex) = before
+        .strip_prefix("X'")
+        .and_then(|rest| rest.strip_suffix('\''))
+    {
         let mut bytes = hex::decode(hex).unwrap_or_default();
         let at = chance.below(bytes.len());
         match bytes.get_mut(at) {
@@ -536,7 +581,10 @@ fn another(before: &str, chance: &mut Chance) -> String {
         }
         return format!("X'{}'", hex::encode(bytes));
     }
-    if let Some(text) = before.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+    if let Some(text) = before
+        .strip_prefix('\'')
+        .and_then(|rest| rest.strip_suffix('\''))
+    {
         return format!("'{text}{}'", chance.below(10));
     }
     match before.parse::<i64>() {
@@ -545,7 +593,9 @@ fn another(before: &str, chance: &mut Chance) -> String {
             format!("X'{}'", hex::encode(number.to_string()))
         }
         Ok(number @ (0 | 1)) => (1 - number).to_string(),
-        Ok(number) => number.wrapping_add(1 + i64::from(chance.below(3) as u32)).to_string(),
+        Ok(number) => number
+            .wrapping_add(1 + i64::from(chance.below(3) as u32))
+            .to_string(),
         Err(_) => "X'00'".to_owned(),
     }
 }
@@ -554,11 +604,21 @@ fn another(before: &str, chance: &mut Chance) -> String {
 async fn contents(file: &Path) -> anyhow::Result<[u8; 32]> {
     let mut connection = connect(file).await?;
     let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
-    let mut all = texts(&mut connection, sql.to_owned()).await?;
+    let mut all: Vec<String> = texts(&mut connection, sql.to_owned())
+        .await?
+        .iter()
+        // Comments and spaces mean nothing.
+        .flat_map(|sql| sql.lines())
+        .map(|line| line.split("--").next().unwrap_or_default())
+        .flat_map(|line| line.split_whitespace().map(str::to_owned))
+        .collect();
     for table in tables(&mut connection).await? {
         let sql = format!("SELECT 'quote(\"' || name || '\")' FROM pragma_table_info('{table}')");
         let columns = texts(&mut connection, sql).await?.join(" || ',' || ");
-        let rows = texts(&mut connection, format!("SELECT {columns} FROM {table} ORDER BY 1"));
+        let rows = texts(
+            &mut connection,
+            format!("SELECT {columns} FROM {table} ORDER BY 1"),
+        );
         all.push(table);
         all.extend(rows.await?);
     }

@@ -58,7 +58,9 @@ async fn until(what: &str, mut is: impl FnMut() -> bool) {
 fn evidence(trustee: &Path, what: &str) -> bool {
     let files = fs::read_dir(trustee).unwrap().flatten();
     let start = format!("evidence-{what}");
-    files.into_iter().any(|file| file.file_name().to_string_lossy().starts_with(&start))
+    files
+        .into_iter()
+        .any(|file| file.file_name().to_string_lossy().starts_with(&start))
 }
 
 fn text(path: &Path) -> &str {
@@ -85,29 +87,55 @@ async fn going_back_is_noticed_and_needs_everybodys_consent() {
 
     let wrong = home.join("keyless");
     let refused = Command::new(program().unwrap())
-        .args(["platform", "restore", text(&backup), text(&wrong), "--trust-backup"])
+        .args([
+            "platform",
+            "restore",
+            text(&backup),
+            text(&wrong),
+            "--trust-backup",
+        ])
         .env("SUNBID_BACKUP_PASSPHRASE", "another long passphrase")
         .output()
         .unwrap();
     assert!(!refused.status.success(), "{}", said(&refused));
     assert!(!wrong.join("keys").exists());
-    done(&["platform", "restore", text(&backup), text(&data), "--trust-backup"]);
+    done(&[
+        "platform",
+        "restore",
+        text(&backup),
+        text(&data),
+        "--trust-backup",
+    ]);
     // What witnesses saw since is known from the lost machine, or from them.
     fs::write(data.join("witnessed.txt"), &seen).unwrap();
     let check = sunbid(&["platform", "check", text(&data)]);
     assert_eq!(check.status.code(), Some(6), "{}", said(&check));
-    assert!(said(&check).contains("witnesses saw the public log"), "{}", said(&check));
+    assert!(
+        said(&check).contains("witnesses saw the public log"),
+        "{}",
+        said(&check)
+    );
     let start = sunbid(&["platform", "start", text(&data), "--sandbox"]);
     assert_eq!(start.status.code(), Some(1));
     assert!(said(&start).contains("fork the log"), "{}", said(&start));
 
     let note = home.join("loss.note");
     let declare = [
-        "platform", "declare-loss", text(&data), "--reason", "the disk failed", "--out", text(&note),
+        "platform",
+        "declare-loss",
+        text(&data),
+        "--reason",
+        "the disk failed",
+        "--out",
+        text(&note),
     ];
     done(&declare);
     let again = sunbid(&declare);
-    assert!(said(&again).contains("no loss to declare"), "{}", said(&again));
+    assert!(
+        said(&again).contains("no loss to declare"),
+        "{}",
+        said(&again)
+    );
     let restored = witnessed(&data);
     world.stage.start_platform().await.unwrap();
     let folders: Vec<PathBuf> = HOLDERS
@@ -116,13 +144,30 @@ async fn going_back_is_noticed_and_needs_everybodys_consent() {
         .collect();
     // The daemons run on, and none takes the older log for its own.
     for folder in &folders {
-        until("the witness keeps evidence", || evidence(folder, "checkpoint")).await;
+        until("the witness keeps evidence", || {
+            evidence(folder, "checkpoint")
+        })
+        .await;
     }
-    assert_eq!(witnessed(&data), restored, "a witness cosigned what it may not");
+    assert_eq!(
+        witnessed(&data),
+        restored,
+        "a witness cosigned what it may not"
+    );
     let first = folders.first().unwrap();
-    world.stage.kill(&format!("trustee-{}", HOLDERS[0].profile)).await;
+    world
+        .stage
+        .kill(&format!("trustee-{}", HOLDERS[0].profile))
+        .await;
     let accept = |confirm: &str| {
-        sunbid(&["trustee", "accept-loss", text(first), text(&note), "--confirm", confirm])
+        sunbid(&[
+            "trustee",
+            "accept-loss",
+            text(first),
+            text(&note),
+            "--confirm",
+            confirm,
+        ])
     };
     assert!(!accept("1").status.success());
     let accepted = accept(&restored.to_string());
@@ -141,13 +186,14 @@ fn data_of_an_earlier_program_go_on() {
     let home = tempfile::tempdir().unwrap();
     let data = home.path().join("platform");
     fs::create_dir(&data).unwrap();
-    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/upgrade/7ef0b03.tar.gz");
-    let unpacked = Command::new("tar").args(["-xzf", fixture, "-C", text(&data)]).status();
+    let fixture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/fixtures/upgrade/7ef0b03.tar.gz"
+    );
+    let unpacked = Command::new("tar")
+        .args(["-xzf", fixture, "-C", text(&data)])
+        .status();
     assert!(unpacked.unwrap().success());
-    for (folder, mode) in [("keys", 0o700)] {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(data.join(folder), fs::Permissions::from_mode(mode)).unwrap();
-    }
     for folder in ["bid/sealed", "tender/documents"] {
         fs::create_dir_all(data.join(folder)).unwrap();
     }
@@ -166,13 +212,22 @@ fn data_of_an_earlier_program_go_on() {
         assert!(finding.as_str().unwrap().contains("is gone"), "{finding}");
     }
     let mut platform = Command::new(program().unwrap())
-        .args(["platform", "start", text(&data), "--sandbox", "--listen", "127.0.0.1:0"])
+        .args([
+            "platform",
+            "start",
+            text(&data),
+            "--sandbox",
+            "--listen",
+            "127.0.0.1:0",
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut line = String::new();
-    BufReader::new(platform.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(platform.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
     let endpoint = format!("http://{}", line.trim().rsplit(' ').next().unwrap());
     let notices = done(&["--endpoint", &endpoint, "notice", "list"]);
     assert!(notices.contains("教学设备"), "{notices}");
@@ -185,5 +240,8 @@ fn data_of_an_earlier_program_go_on() {
     assert_eq!(after["findings"], before["findings"]);
     assert_eq!(after["stopped_in_order"], true);
     // It went on: the public log has grown.
-    assert!(after["epochs"].as_u64() > before["epochs"].as_u64(), "{after}");
+    assert!(
+        after["epochs"].as_u64() > before["epochs"].as_u64(),
+        "{after}"
+    );
 }

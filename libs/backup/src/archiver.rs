@@ -16,9 +16,7 @@ use crate::{
     fault::{BackupFault, at},
     files::{self, Seen},
     live::Live,
-    point::{
-        BaseCopy, FileCopy, Point, Segment, digest, digest_of, generations, sync_folder,
-    },
+    point::{BaseCopy, FileCopy, Point, Segment, digest, digest_of, generations, sync_folder},
 };
 
 /// What is copied.
@@ -79,10 +77,7 @@ impl Archiver {
         fs::create_dir_all(folder.join("base")).map_err(at(&folder))?;
         let open = |name: &str| {
             let path = folder.join(name);
-            let file = OpenOptions::new()
-                .create_new(true)
-                .append(true)
-                .open(&path);
+            let file = OpenOptions::new().create_new(true).append(true).open(&path);
             file.map_err(at(&path))
         };
         let (frames, points) = (open("frames")?, open("points")?);
@@ -188,7 +183,10 @@ impl Archiver {
     fn copy_bases(&self) -> Result<Vec<BaseCopy>, BackupFault> {
         let mut bases = Vec::new();
         for database in &self.databases {
-            let path = self.folder.join("base").join(format!("{}.db", database.name));
+            let path = self
+                .folder
+                .join("base")
+                .join(format!("{}.db", database.name));
             let from = File::open(&database.path).map_err(at(&database.path))?;
             let mut to = File::create_new(&path).map_err(at(&path))?;
             let (bytes, sha256) =
@@ -248,7 +246,10 @@ impl Archiver {
             generation: self.generation,
             number: self.last.as_ref().map_or(0, |(number, _, _)| number + 1),
             time_us: cut.time_us,
-            previous: self.last.as_ref().map_or_else(String::new, |last| last.2.clone()),
+            previous: self
+                .last
+                .as_ref()
+                .map_or_else(String::new, |last| last.2.clone()),
             bases,
             segments,
             files,

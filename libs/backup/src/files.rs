@@ -147,11 +147,7 @@ fn is_left_out(name: &str) -> bool {
 
 /// Copies a file under its digest; one with the same content is there already. Nothing if it was taken
 /// away meanwhile.
-pub(crate) fn keep(
-    store: &Path,
-    root: &Path,
-    name: &str,
-) -> Result<Option<FileCopy>, BackupFault> {
+pub(crate) fn keep(store: &Path, root: &Path, name: &str) -> Result<Option<FileCopy>, BackupFault> {
     let path = root.join(name);
     let from = match File::open(&path) {
         Ok(file) => file,
@@ -161,8 +157,7 @@ pub(crate) fn keep(
     fs::create_dir_all(store).map_err(at(store))?;
     let beside = store.join("incoming");
     let mut to = File::create(&beside).map_err(at(&beside))?;
-    let (bytes, sha256) =
-        digest_of(from, |piece| to.write_all(piece)).map_err(at(&path))?;
+    let (bytes, sha256) = digest_of(from, |piece| to.write_all(piece)).map_err(at(&path))?;
     put(store, &beside, &to, &sha256)?;
     Ok(Some(FileCopy {
         path: name.to_owned(),
@@ -176,8 +171,7 @@ pub(crate) fn keep_bytes(store: &Path, name: &str, bytes: &[u8]) -> Result<FileC
     fs::create_dir_all(store).map_err(at(store))?;
     let beside = store.join("incoming");
     let mut to = File::create(&beside).map_err(at(&beside))?;
-    let (bytes, sha256) =
-        digest_of(bytes, |piece| to.write_all(piece)).map_err(at(&beside))?;
+    let (bytes, sha256) = digest_of(bytes, |piece| to.write_all(piece)).map_err(at(&beside))?;
     put(store, &beside, &to, &sha256)?;
     Ok(FileCopy {
         path: name.to_owned(),

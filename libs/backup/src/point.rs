@@ -153,7 +153,10 @@ pub(crate) fn read_points(
         if (point.generation, point.number) != (generation, number) || point.previous != previous {
             return Err(damaged(file, format!("point {number} is not in its place")));
         }
-        if points.last().is_some_and(|last| last.time_us > point.time_us) {
+        if points
+            .last()
+            .is_some_and(|last| last.time_us > point.time_us)
+        {
             return Err(damaged(file, format!("point {number}: the time goes back")));
         }
         previous = digest(line.as_bytes());

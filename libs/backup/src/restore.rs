@@ -16,9 +16,7 @@ use sunbid_terms::Instant;
 use crate::{
     fault::{BackupFault, at, damaged},
     files::place,
-    point::{
-        FileCopy, Point, Segment, digest, digest_of, generations, read_points, sync_folder,
-    },
+    point::{FileCopy, Point, Segment, digest, digest_of, generations, read_points, sync_folder},
     wal,
 };
 
@@ -81,7 +79,10 @@ impl Backup {
 
     /// Every point that can be asked for, the oldest first.
     pub fn points(&self) -> impl Iterator<Item = &Point> {
-        let whole = self.generations.iter().filter_map(|one| one.points.as_ref().ok());
+        let whole = self
+            .generations
+            .iter()
+            .filter_map(|one| one.points.as_ref().ok());
         whole.flatten()
     }
 
@@ -226,7 +227,10 @@ impl Backup {
             };
             for point in points {
                 for base in &point.bases {
-                    let file = one.folder.join("base").join(format!("{}.db", base.database));
+                    let file = one
+                        .folder
+                        .join("base")
+                        .join(format!("{}.db", base.database));
                     compare(&file, base.bytes, &base.sha256)?;
                 }
                 for segment in &point.segments {
@@ -245,7 +249,10 @@ impl Backup {
     }
 
     fn until(&self, chosen: &Chosen) -> Result<(&Path, &[Point]), BackupFault> {
-        let one = self.generations.iter().find(|one| one.number == chosen.generation);
+        let one = self
+            .generations
+            .iter()
+            .find(|one| one.number == chosen.generation);
         let points = one.and_then(|one| Some((one, one.points.as_ref().ok()?)));
         let end = usize::try_from(chosen.number + 1).unwrap_or(usize::MAX);
         points
@@ -267,11 +274,16 @@ impl Backup {
 /// A name within a folder; a signed one is trusted to be no other, and still looked at.
 fn checked<'a>(file: &Path, name: &'a str) -> Result<&'a Path, BackupFault> {
     let path = Path::new(name);
-    let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+    let plain = path
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
     if plain && !name.is_empty() {
         Ok(path)
     } else {
-        Err(damaged(file, format!("{name:?} is not a name within a folder")))
+        Err(damaged(
+            file,
+            format!("{name:?} is not a name within a folder"),
+        ))
     }
 }
 
@@ -307,7 +319,10 @@ fn read_segment(file: &Path, segment: &Segment) -> Result<Vec<u8>, BackupFault> 
         || digest(&frames) != segment.sha256
         || !frames.len().is_multiple_of(whole)
     {
-        let place = format!("the bytes from {} on are not those that were copied", segment.offset);
+        let place = format!(
+            "the bytes from {} on are not those that were copied",
+            segment.offset
+        );
         return Err(damaged(file, place));
     }
     Ok(frames)

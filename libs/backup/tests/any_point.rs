@@ -179,7 +179,10 @@ async fn written(home: &Path, points: usize) -> Vec<Point> {
 async fn restored(home: &Path, point: &Point, name: &str) -> std::path::PathBuf {
     let backup = Backup::open(&home.join("backup"), signer().verifier()).unwrap();
     let (backup, chosen) = backup.choose(Some(point.time()), None).unwrap();
-    assert_eq!((chosen.generation, chosen.number), (point.generation, point.number));
+    assert_eq!(
+        (chosen.generation, chosen.number),
+        (point.generation, point.number)
+    );
     let target = home.join(name);
     backup.restore(&chosen, &target).await.unwrap();
     target
@@ -201,17 +204,32 @@ async fn every_point_is_one_moment_of_all_databases() {
         let target = restored(home, point, &format!("at-{index}")).await;
         let (newest, seen, rows) = contents(&target).await;
         assert!(seen <= newest, "the follower is ahead: {seen} of {newest}");
-        assert!(newest >= before, "point {index} is older than the one before");
+        assert!(
+            newest >= before,
+            "point {index} is older than the one before"
+        );
         assert_eq!(rows.len() as i64, newest.min(400));
         before = newest;
         if last {
             assert_eq!((newest, seen, rows), live);
         }
-        assert_eq!(fs::read(target.join("bid/sealed/ab/abcd")).unwrap(), b"sealed");
-        assert_eq!(target.join("bid/sealed/ab/beef").exists(), index >= points.len() / 2);
+        assert_eq!(
+            fs::read(target.join("bid/sealed/ab/abcd")).unwrap(),
+            b"sealed"
+        );
+        assert_eq!(
+            target.join("bid/sealed/ab/beef").exists(),
+            index >= points.len() / 2
+        );
         // What witnesses saw never goes back.
-        assert_eq!(fs::read_to_string(target.join("witnessed.txt")).unwrap(), "9 00\n");
-        assert_eq!(fs::read(target.join("keys.sealed")).unwrap(), b"sealed keys");
+        assert_eq!(
+            fs::read_to_string(target.join("witnessed.txt")).unwrap(),
+            "9 00\n"
+        );
+        assert_eq!(
+            fs::read(target.join("keys.sealed")).unwrap(),
+            b"sealed keys"
+        );
         assert!(!target.join("keys").exists());
         fs::remove_dir_all(target).unwrap();
     }
@@ -226,7 +244,12 @@ async fn a_damaged_backup_is_named_and_not_restored() {
     let points = written(home, 12).await;
     let last = points.last().unwrap();
     let folder = home.join("backup/generations/00000001");
-    let payload = &points[0].files.iter().find(|file| file.path.ends_with("abcd")).unwrap().sha256;
+    let payload = &points[0]
+        .files
+        .iter()
+        .find(|file| file.path.ends_with("abcd"))
+        .unwrap()
+        .sha256;
     let files = [
         folder.join("base/source.db"),
         folder.join("base/follower.db"),
@@ -256,7 +279,10 @@ async fn a_damaged_backup_is_named_and_not_restored() {
     }
     let other = Signer::from_seed("sandbox.test/backup", &[8; 32]).unwrap();
     let backup = Backup::open(&home.join("backup"), other.verifier()).unwrap();
-    assert!(matches!(backup.choose(None, None), Err(BackupFault::Damaged { .. })));
+    assert!(matches!(
+        backup.choose(None, None),
+        Err(BackupFault::Damaged { .. })
+    ));
     let backup = Backup::open(&home.join("backup"), signer().verifier()).unwrap();
     let early = backup.choose(Some(Instant::from_micros(-1)), None);
     assert!(matches!(early, Err(BackupFault::TooEarly { .. })));

@@ -82,7 +82,11 @@ async fn mirror(audit: &Inspected, logs: &Logs, report: &mut Report) -> Result<(
     }
     let mut expected = Vec::new();
     for log in logs.get("audit").into_iter().flat_map(BTreeMap::values) {
-        for found in log.entries.iter().filter_map(|entry| entry.read::<LogFaultFound>()) {
+        for found in log
+            .entries
+            .iter()
+            .filter_map(|entry| entry.read::<LogFaultFound>())
+        {
             expected.push(literal::row(&[
                 literal::text(&found.service),
                 literal::blob(&found.log_id),
@@ -113,7 +117,10 @@ async fn public_log(
         let size = u64::try_from(row.int(2)?);
         match (log, root, size) {
             (Some(log), Ok(root), Ok(size)) => {
-                changes.entry(row.int(1)?).or_default().push((log, size, root));
+                changes
+                    .entry(row.int(1)?)
+                    .or_default()
+                    .push((log, size, root));
             }
             _ => report.add("audit", BY, "a head of an epoch is not one"),
         }
@@ -175,7 +182,11 @@ async fn public_log(
         report.epochs += 1;
     }
     if let Some(n) = changes.keys().next() {
-        report.add("audit", BY, format!("there are heads of epoch {n}, which is not there"));
+        report.add(
+            "audit",
+            BY,
+            format!("there are heads of epoch {n}, which is not there"),
+        );
     }
     let mut expected = Vec::new();
     let (mut level, mut nodes) = (0, leaves);
@@ -197,7 +208,11 @@ fn witnessed(knowledge: &Knowledge<'_>, notes: &[Note], cosigned: bool, report: 
     const BY: &str = "what witnesses saw";
     let Ok(text) = std::fs::read_to_string(knowledge.data.join("witnessed.txt")) else {
         if cosigned {
-            report.add("audit", BY, "witnessed.txt cannot be read, and witnesses have cosigned");
+            report.add(
+                "audit",
+                BY,
+                "witnessed.txt cannot be read, and witnesses have cosigned",
+            );
         }
         return;
     };

@@ -15,7 +15,7 @@ use sunbid_sealing::{PayloadTree, leaf_hash};
 
 use crate::{Knowledge, Report, logs::Log};
 
-const BY: &str = "files against their digests";
+pub(crate) const BY: &str = "files against their digests";
 /// Bytes of a whole chunk of a sealed payload.
 const CHUNK: u64 = 1024 * 1024 + 16;
 
@@ -53,15 +53,27 @@ pub(crate) fn check(
         let logs = logs.get(service).into_iter().flat_map(BTreeMap::values);
         logs.flat_map(|log| log.entries.iter()).collect::<Vec<_>>()
     };
-    for added in entries("tender").iter().filter_map(|entry| entry.read::<DocumentAdded>()) {
-        let Some(document) = added.document else { continue };
+    for added in entries("tender")
+        .iter()
+        .filter_map(|entry| entry.read::<DocumentAdded>())
+    {
+        let Some(document) = added.document else {
+            continue;
+        };
         let file = documents.join(hex::encode(&document.sha256));
         if !file.exists() {
-            report.add("tender", BY, format!("the document {} is gone", file.display()));
+            report.add(
+                "tender",
+                BY,
+                format!("the document {} is gone", file.display()),
+            );
         }
     }
     // Small payloads are in the database, and were compared there.
-    for bid in entries("bid").iter().filter_map(|entry| entry.read::<BidSubmitted>()?.bid) {
+    for bid in entries("bid")
+        .iter()
+        .filter_map(|entry| entry.read::<BidSubmitted>()?.bid)
+    {
         for part in bid.parts {
             if report.small.contains(&part.payload_root) {
                 continue;

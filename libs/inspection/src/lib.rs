@@ -82,10 +82,19 @@ impl Report {
         expected.sort_unstable();
         expected.dedup();
         let shown = |row: &String| row.chars().take(160).collect::<String>();
-        if let Some(row) = found.iter().find(|row| expected.binary_search(row).is_err()) {
-            let what = format!("table {table} has a row that no record leads to: {}", shown(row));
+        if let Some(row) = found
+            .iter()
+            .find(|row| expected.binary_search(row).is_err())
+        {
+            let what = format!(
+                "table {table} has a row that no record leads to: {}",
+                shown(row)
+            );
             self.add(service, "rebuilding read models", what);
-        } else if let Some(row) = expected.iter().find(|row| found.binary_search(row).is_err()) {
+        } else if let Some(row) = expected
+            .iter()
+            .find(|row| found.binary_search(row).is_err())
+        {
             let what = format!("table {table} lacks a row: {}", shown(row));
             self.add(service, "rebuilding read models", what);
         } else if found.len() != expected.len() {
@@ -115,7 +124,7 @@ pub async fn inspect(databases: &[Inspected], knowledge: &Knowledge<'_>) -> Repo
         return report;
     }
     for database in databases {
-        if let Err(error) = models::check(database, &read, &mut report).await {
+        if let Err(error) = models::check(database, &read, knowledge.data, &mut report).await {
             report.add(database.service, "reading", error.to_string());
         }
         if let Some(stillness) = knowledge.stillness {

@@ -78,14 +78,18 @@ impl Log {
     pub fn states<A: Aggregate>(&self) -> BTreeMap<StreamId, A> {
         let mut states: BTreeMap<StreamId, Option<A>> = BTreeMap::new();
         for entry in &self.entries {
-            let state = states.entry(entry.stream).or_insert_with(|| Some(A::default()));
-            let evolved = state.take().and_then(|mut state| {
-                state.evolve(&entry.event(), entry.at).ok().map(|()| state)
-            });
+            let state = states
+                .entry(entry.stream)
+                .or_insert_with(|| Some(A::default()));
+            let evolved = state
+                .take()
+                .and_then(|mut state| state.evolve(&entry.event(), entry.at).ok().map(|()| state));
             *state = evolved;
         }
         let known = states.into_iter();
-        known.filter_map(|(stream, state)| Some((stream, state?))).collect()
+        known
+            .filter_map(|(stream, state)| Some((stream, state?)))
+            .collect()
     }
 }
 
@@ -191,7 +195,10 @@ async fn states(
         }
     }
     for row in db.rows(STATES, &[]).await? {
-        let ids = (LogId::from_slice(&row.blob(0)?), StreamId::from_slice(&row.blob(1)?));
+        let ids = (
+            LogId::from_slice(&row.blob(0)?),
+            StreamId::from_slice(&row.blob(1)?),
+        );
         let (Some(log), Some(stream)) = ids else {
             report.add(service, "folding states", "a state's id is not one");
             continue;
@@ -204,7 +211,8 @@ async fn states(
             Some(states) => states.contains(&found),
         };
         if !fits {
-            let what = format!("the state of stream {stream} of log {log} is not the fold of its events");
+            let what =
+                format!("the state of stream {stream} of log {log} is not the fold of its events");
             report.add(service, "folding states", what);
         }
     }
@@ -250,8 +258,8 @@ async fn commands(
                 first.at.micros().to_string(),
             ]);
             // A late bid closes the log, a false share is kept; both are refused, not remembered.
-            let refused = first.read::<BiddingClosed>().is_some()
-                || first.read::<SharesRefused>().is_some();
+            let refused =
+                first.read::<BiddingClosed>().is_some() || first.read::<SharesRefused>().is_some();
             if refused {
                 may_lack.push(row);
             } else {

@@ -1,7 +1,10 @@
 //! The services' own tables, row for row as the records lead to them. Written from the meaning of the
 //! tables, not from the services' statements.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use prost::Message;
 use sunbid_contracts::{
@@ -69,18 +72,23 @@ const OPENINGS: &str =
 const RECORDS: &str = "SELECT quote(tender)||','||quote(record) FROM opening_record";
 const PAYLOADS: &str = "SELECT root, payload FROM small_payload";
 const SECRETS: &str = "SELECT name, secret FROM secret";
+/// Unfinished uploads begin again where their files are gone.
+const UPLOADS: &str = "SELECT root, payload_bytes FROM upload WHERE complete = TRUE";
 const CURSORS: &str = "SELECT consumer, log_id, next_seq FROM consumer_cursor";
 
 type Logs = BTreeMap<LogId, Log>;
 
 fn entries(logs: &Logs) -> impl Iterator<Item = (&Log, &Entry)> {
-    let each = logs.values().map(|log| log.entries.iter().map(move |entry| (log, entry)));
+    let each = logs
+        .values()
+        .map(|log| log.entries.iter().map(move |entry| (log, entry)));
     each.flatten()
 }
 
 pub(crate) async fn check(
     database: &Inspected,
     all: &BTreeMap<&'static str, Logs>,
+    data: &Path,
     report: &mut Report,
 ) -> Result<(), ReadError> {
     let none = Logs::new();
@@ -102,6 +110,7 @@ pub(crate) async fn check(
     if database.service == "bid" {
         small_payloads(database, logs, report).await?;
         streams(database, logs, report).await?;
+        uploads(database, data, report).await?;
     }
     cursors(database, all, report).await
 }
@@ -109,10 +118,14 @@ pub(crate) async fn check(
 fn registry(logs: &Logs) -> Vec<(&'static str, &'static str, Vec<String>)> {
     let (mut organizations, mut subjects, mut sessions) = (Vec::new(), Vec::new(), Vec::new());
     let signed_in = |entry: &Entry| entry.read::<SignedIn>().map(|_| entry.at.micros());
-    let last = entries(logs).filter_map(|(_, entry)| signed_in(entry)).max();
+    let last = entries(logs)
+        .filter_map(|(_, entry)| signed_in(entry))
+        .max();
     for log in logs.values() {
         for own in log.states::<OrganizationState>().into_values() {
-            let Some(own) = own.organization else { continue };
+            let Some(own) = own.organization else {
+                continue;
+            };
             let kinds = own.kinds.iter().filter(|kind| (1..=62).contains(*kind));
             let kinds = kinds.fold(0_i64, |all, kind| all | 1 << kind);
             organizations.push(row(&[
@@ -124,9 +137,10 @@ fn registry(logs: &Logs) -> Vec<(&'static str, &'static str, Vec<String>)> {
         }
         for (stream, own) in log.states::<SubjectState>() {
             let Some(own) = own.subject else { continue };
-            let revoked = log.entries.iter().find(|entry| {
-                entry.stream == stream && entry.read::<SubjectRevoked>().is_some()
-            });
+            let revoked = log
+                .entries
+                .iter()
+                .find(|entry| entry.stream == stream && entry.read::<SubjectRevoked>().is_some());
             let until = revoked.map_or(0, |entry| entry.at.plus_micros(SESSION_MICROS).micros());
             subjects.push(row(&[
                 quoted(&own.name),
@@ -138,14 +152,18 @@ fn registry(logs: &Logs) -> Vec<(&'static str, &'static str, Vec<String>)> {
         }
         for (at, entry) in log.entries.iter().enumerate() {
             // Whoever signs in sweeps away what has expired.
-            let Some(begun) = entry.read::<SignedIn>() else { continue };
+            let Some(begun) = entry.read::<SignedIn>() else {
+                continue;
+            };
             if last.is_some_and(|last| begun.expire_time_us <= last) {
                 continue;
             }
             let ended = log.entries.iter().skip(at).any(|later| {
                 let out = later.read::<SignedOut>();
                 out.is_some_and(|out| out.session_id == begun.session_id)
-                    || later.read::<SubjectRevoked>().is_some_and(|one| one.name == begun.subject)
+                    || later
+                        .read::<SubjectRevoked>()
+                        .is_some_and(|one| one.name == begun.subject)
                     || later.read::<OrganizationSuspended>().is_some()
             });
             sessions.push(row(&[
@@ -191,7 +209,11 @@ fn notice(logs: &Logs) -> Vec<(&'static str, &'static str, Vec<String>)> {
                 let asked = log.entries.iter().filter(|entry| entry.stream == stream);
                 let asked = asked.filter_map(|entry| entry.read::<QuestionAsked>());
                 let asker = asked.map(|event| event.asker).next().unwrap_or_default();
-                let tender = question.name.split("/questions/").next().unwrap_or_default();
+                let tender = question
+                    .name
+                    .split("/questions/")
+                    .next()
+                    .unwrap_or_default();
                 questions.push(row(&[
                     quoted(&question.name),
                     quoted(tender),
@@ -203,7 +225,10 @@ fn notice(logs: &Logs) -> Vec<(&'static str, &'static str, Vec<String>)> {
             }
         }
     }
-    vec![("notice", NOTICES, notices), ("question", QUESTIONS, questions)]
+    vec![
+        ("notice", NOTICES, notices),
+        ("question", QUESTIONS, questions),
+    ]
 }
 
 /// The notice of an intent, which its record does not carry.
@@ -228,7 +253,10 @@ fn intent(entry: &Entry) -> Option<Notice> {
 
 fn tender(logs: &Logs) -> Vec<(&'static str, &'static str, Vec<String>)> {
     let (mut tenders, mut waits) = (Vec::new(), Vec::new());
-    for own in logs.values().flat_map(|log| log.states::<Dossier>().into_values()) {
+    for own in logs
+        .values()
+        .flat_map(|log| log.states::<Dossier>().into_values())
+    {
         let Some(tender) = own.tender else { continue };
         tenders.push(row(&[
             quoted(&tender.name),
@@ -240,7 +268,10 @@ fn tender(logs: &Logs) -> Vec<(&'static str, &'static str, Vec<String>)> {
             quoted(&tender.title.to_lowercase()),
             blob(&tender.encode_to_vec()),
         ]));
-        let running = own.ceremony.iter().filter(|one| one.state() != CeremonyState::Failed);
+        let running = own
+            .ceremony
+            .iter()
+            .filter(|one| one.state() != CeremonyState::Failed);
         for ceremony in running {
             for holder in &ceremony.holders {
                 if waits_for(ceremony, &holder.organization).is_some() {
@@ -249,7 +280,10 @@ fn tender(logs: &Logs) -> Vec<(&'static str, &'static str, Vec<String>)> {
             }
         }
     }
-    vec![("tender", TENDERS, tenders), ("ceremony_wait", WAITS, waits)]
+    vec![
+        ("tender", TENDERS, tenders),
+        ("ceremony_wait", WAITS, waits),
+    ]
 }
 
 fn deposit(logs: &Logs, bids: &Logs) -> Vec<(&'static str, &'static str, Vec<String>)> {
@@ -277,13 +311,23 @@ fn deposit(logs: &Logs, bids: &Logs) -> Vec<(&'static str, &'static str, Vec<Str
                 announced = true;
             } else if let Some(own) = entry.read::<DepositOpened>().and_then(|own| own.deposit) {
                 account_of.insert(entry.stream, own.virtual_account.clone());
-                let values = [&own.virtual_account, &own.name, &own.tender, &own.lot_id, &own.supplier];
+                let values = [
+                    &own.virtual_account,
+                    &own.name,
+                    &own.tender,
+                    &own.lot_id,
+                    &own.supplier,
+                ];
                 accounts.push(row(&values.map(|value| quoted(value))));
             } else if let Some(credit) = entry.read::<CreditReceived>() {
                 account_of
                     .entry(entry.stream)
                     .or_insert_with(|| credit.virtual_account.clone());
-                post(&log.scope, format!("credit/{}", credit.bank_reference), &credit.lines);
+                post(
+                    &log.scope,
+                    format!("credit/{}", credit.bank_reference),
+                    &credit.lines,
+                );
                 let said = CreditReceived {
                     virtual_account: credit.virtual_account,
                     bank_reference: credit.bank_reference.clone(),
@@ -333,7 +377,11 @@ fn deposit(logs: &Logs, bids: &Logs) -> Vec<(&'static str, &'static str, Vec<Str
         }
     }
     for bid in entries(bids).filter_map(|(_, entry)| entry.read::<BidSubmitted>()?.bid) {
-        seen.push(row(&[blob(&bid.bundle), quoted(&bid.lot_id), quoted(&bid.bidder)]));
+        seen.push(row(&[
+            blob(&bid.bundle),
+            quoted(&bid.lot_id),
+            quoted(&bid.bidder),
+        ]));
     }
     vec![
         ("virtual_account", ACCOUNTS, accounts),
@@ -346,7 +394,9 @@ fn deposit(logs: &Logs, bids: &Logs) -> Vec<(&'static str, &'static str, Vec<Str
 }
 
 fn bid(logs: &Logs) -> Vec<(&'static str, &'static str, Vec<String>)> {
-    let boxes = logs.values().flat_map(|log| log.states::<TenderBox>().into_values());
+    let boxes = logs
+        .values()
+        .flat_map(|log| log.states::<TenderBox>().into_values());
     let bidding = boxes.filter(|own| !own.tender.is_empty()).map(|own| {
         row(&[
             quoted(&own.tender),
@@ -356,7 +406,13 @@ fn bid(logs: &Logs) -> Vec<(&'static str, &'static str, Vec<String>)> {
         ])
     });
     let bids = entries(logs).filter_map(|(_, entry)| entry.read::<BidSubmitted>()?.bid);
-    let own = bids.map(|bid| row(&[quoted(&bid.bidder), quoted(&bid.tender), quoted(&bid.lot_id)]));
+    let own = bids.map(|bid| {
+        row(&[
+            quoted(&bid.bidder),
+            quoted(&bid.tender),
+            quoted(&bid.lot_id),
+        ])
+    });
     vec![
         ("bidding", BIDDING, bidding.collect()),
         ("own_bid", OWN_BIDS, own.collect()),
@@ -364,10 +420,16 @@ fn bid(logs: &Logs) -> Vec<(&'static str, &'static str, Vec<String>)> {
 }
 
 fn opening(logs: &Logs) -> Vec<(&'static str, &'static str, Vec<String>)> {
-    let sessions = logs.values().flat_map(|log| log.states::<SessionState>().into_values());
+    let sessions = logs
+        .values()
+        .flat_map(|log| log.states::<SessionState>().into_values());
     let sessions = sessions.filter_map(|own| {
         let tender = own.tender?.name;
-        Some(row(&[quoted(&tender), own.stage.to_string(), own.deadline_us.to_string()]))
+        Some(row(&[
+            quoted(&tender),
+            own.stage.to_string(),
+            own.deadline_us.to_string(),
+        ]))
     });
     let published = entries(logs).filter_map(|(log, entry)| {
         let record = entry.read::<OpeningRecordPublished>()?.record?;
@@ -396,19 +458,38 @@ async fn small_payloads(
         let (root, payload) = (found.blob(0)?, found.blob(1)?);
         let computed = crate::files::root_of(payload.as_slice());
         if computed.is_ok_and(|computed| computed.as_slice() != root) || !roots.contains(&root) {
-            report.add("bid", BY, format!("the payload {} is not one", hex::encode(&root)));
+            report.add(
+                "bid",
+                BY,
+                format!("the payload {} is not one", hex::encode(&root)),
+            );
         }
         report.small.insert(root);
     }
     Ok(())
 }
 
+/// Whole uploads are in their place, with a bid or without.
+async fn uploads(database: &Inspected, data: &Path, report: &mut Report) -> Result<(), ReadError> {
+    for found in database.journal.db().rows(UPLOADS, &[]).await? {
+        report.rows += 1;
+        let (name, bytes) = (hex::encode(found.blob(0)?), found.int(1)?);
+        let shelf = data
+            .join("bid/sealed")
+            .join(name.get(..2).unwrap_or_default());
+        let there = std::fs::metadata(shelf.join(&name))
+            .map(|file| file.len())
+            .ok();
+        if there != u64::try_from(bytes).ok() {
+            let what = format!("the upload {name} of {bytes} bytes is gone");
+            report.add("bid", crate::files::BY, what);
+        }
+    }
+    Ok(())
+}
+
 /// A bidder's stream follows from the database's secret, so the secret is the one it was.
-async fn streams(
-    database: &Inspected,
-    logs: &Logs,
-    report: &mut Report,
-) -> Result<(), ReadError> {
+async fn streams(database: &Inspected, logs: &Logs, report: &mut Report) -> Result<(), ReadError> {
     const BY: &str = "streams against the secret they are made under";
     const NAME: &str = "bid-streams-v1";
     let rows = database.journal.db().rows(SECRETS, &[]).await?;
@@ -416,13 +497,18 @@ async fn streams(
     for found in &rows {
         report.rows += 1;
         if found.text(0)? == NAME && rows.len() == 1 {
-            secret = Some(ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &found.blob(1)?));
+            secret = Some(ring::hmac::Key::new(
+                ring::hmac::HMAC_SHA256,
+                &found.blob(1)?,
+            ));
         } else {
             report.add("bid", BY, "there is a secret that nobody has made");
         }
     }
     for (log, entry) in entries(logs) {
-        let Some(bid) = entry.read::<BidSubmitted>().and_then(|event| event.bid) else { continue };
+        let Some(bid) = entry.read::<BidSubmitted>().and_then(|event| event.bid) else {
+            continue;
+        };
         let code = bid.bidder.trim_start_matches("organizations/");
         let stream = secret.as_ref().map(|key| {
             let mut context = ring::hmac::Context::with_key(key);
@@ -433,7 +519,11 @@ async fn streams(
             sunbid_journal::StreamId::of(&format!("bid/{}", hex::encode(context.sign())))
         });
         if stream != Some(entry.stream) {
-            report.add("bid", BY, "a bid stands in another stream than its bidder's");
+            report.add(
+                "bid",
+                BY,
+                "a bid stands in another stream than its bidder's",
+            );
             return Ok(());
         }
     }
@@ -454,8 +544,13 @@ async fn cursors(
         let size = followed.map_or(0, |log| log.leaves.len());
         if usize::try_from(next).map_or(true, |next| next > size) {
             let scope = followed.map_or("a log that is not there", |log| log.scope.as_str());
-            let what = format!("{consumer} has followed {next} records of {scope}, which has {size}");
-            report.add(database.service, "comparing followers with what they follow", what);
+            let what =
+                format!("{consumer} has followed {next} records of {scope}, which has {size}");
+            report.add(
+                database.service,
+                "comparing followers with what they follow",
+                what,
+            );
         }
     }
     Ok(())

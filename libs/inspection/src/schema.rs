@@ -15,7 +15,9 @@ const PUBLIC_LOG: &str = include_str!("../../../migrations/journal/0001_public_l
 pub const SERVICES: &[(&str, &[&str])] = &[
     (
         "registry",
-        &[include_str!("../../../migrations/registry/0001_registry.sql")],
+        &[include_str!(
+            "../../../migrations/registry/0001_registry.sql"
+        )],
     ),
     (
         "notice",
@@ -121,7 +123,9 @@ const APPLIED: &str = "SELECT quote(name) || ',' || quote(version) || ',' || quo
 
 /// A statement without comments and spaces.
 fn bare(sql: &str) -> String {
-    let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
+    let lines = sql
+        .lines()
+        .map(|line| line.split("--").next().unwrap_or_default());
     lines.flat_map(|line| line.split_whitespace()).collect()
 }
 
@@ -142,7 +146,9 @@ fn made(files: &[&str]) -> Vec<String> {
             };
             let start = format!("CREATETABLE{table}(");
             for known in made.iter_mut().filter(|known| known.starts_with(&start)) {
-                let end = known.find(",PRIMARYKEY(").unwrap_or(known.len().saturating_sub(1));
+                let end = known
+                    .find(",PRIMARYKEY(")
+                    .unwrap_or(known.len().saturating_sub(1));
                 known.insert_str(end, &format!(",{column}"));
             }
         } else if bare.starts_with("CREATE") {
@@ -167,7 +173,11 @@ pub(crate) async fn check(
     let there = literal::rows(db, THERE).await?;
     for (table, sql) in TYPES {
         if there.iter().any(|name| name == table) {
-            for count in literal::rows(db, sql).await?.iter().filter(|count| *count != "0") {
+            for count in literal::rows(db, sql)
+                .await?
+                .iter()
+                .filter(|count| *count != "0")
+            {
                 let what = format!("table {table} has {count} rows with values of a wrong type");
                 report.add(service, BY, what);
             }

@@ -80,7 +80,10 @@ impl Stillness {
 
     /// The signed note that stands in the installation's folder.
     pub fn sign(&self, signer: &Signer) -> Result<String, NoteError> {
-        let lines = self.0.iter().map(|(table, digest)| format!("{table} {digest}\n"));
+        let lines = self
+            .0
+            .iter()
+            .map(|(table, digest)| format!("{table} {digest}\n"));
         let text = format!("stillness\n{}", lines.collect::<String>());
         let signatures = vec![signer.sign(&text)?];
         Ok(Note { text, signatures }.format())

@@ -80,10 +80,16 @@ impl LossDeclaration {
     pub fn open(note: &[u8], log: &Verifier) -> Result<Self, NoteError> {
         let note = Note::parse(note)?;
         let origin = log.name().strip_suffix("/log").unwrap_or(log.name());
-        note.verify(&Verifier::new(&signer_name(origin), log.kind(), *log.key())?)?;
+        note.verify(&Verifier::new(
+            &signer_name(origin),
+            log.kind(),
+            *log.key(),
+        )?)?;
         let form = NoteError::Form("it is not the declaration of a loss of this log");
         let declaration = Self::parse(&note.text).ok_or(form.clone())?;
-        (declaration.log == log.name()).then_some(declaration).ok_or(form)
+        (declaration.log == log.name())
+            .then_some(declaration)
+            .ok_or(form)
     }
 }
 

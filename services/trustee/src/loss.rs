@@ -19,8 +19,7 @@ pub fn accept_loss(
     let refused = |error: String| TrusteeFault::PublicLog(error);
     let log = Verifier::parse(&folder.settings.log_verifier_key)
         .map_err(|error| refused(error.to_string()))?;
-    let declared =
-        LossDeclaration::open(note, &log).map_err(|error| refused(error.to_string()))?;
+    let declared = LossDeclaration::open(note, &log).map_err(|error| refused(error.to_string()))?;
     let Some((size, root)) = folder.witnessed()? else {
         return Err(refused("this institution has cosigned nothing yet".into()));
     };
@@ -43,7 +42,10 @@ pub fn accept_loss(
             hex::encode(declared.witnessed_root)
         )));
     }
-    let before = format!("cosigned before: size {size}, root {}\n\n", hex::encode(root));
+    let before = format!(
+        "cosigned before: size {size}, root {}\n\n",
+        hex::encode(root)
+    );
     folder.keep_evidence("loss", &[before.as_bytes(), note].concat())?;
     folder.keep_witnessed(declared.restored_size, &declared.restored_root)?;
     Ok(declared)
@@ -85,14 +87,21 @@ mod tests {
             accept_loss(&path, PASSPHRASE, TEST_EFFORT, note.as_bytes())
         };
         assert!(accept(7, 8, [8; 32]).is_err(), "less than was cosigned");
-        assert!(accept(7, 9, [8; 32]).is_err(), "another root than was cosigned");
+        assert!(
+            accept(7, 9, [8; 32]).is_err(),
+            "another root than was cosigned"
+        );
         assert!(accept(9, 12, [8; 32]).is_err(), "nothing is lost");
         accept(7, 9, [9; 32]).unwrap();
         let opened = Folder::open(&path, PASSPHRASE, TEST_EFFORT).unwrap();
         assert_eq!(opened.witnessed().unwrap(), Some((7, [7; 32])));
         drop(opened);
         let files = std::fs::read_dir(&path).unwrap().flatten();
-        let kept = files.filter(|file| file.file_name().to_string_lossy().starts_with("evidence-loss"));
+        let kept = files.filter(|file| {
+            file.file_name()
+                .to_string_lossy()
+                .starts_with("evidence-loss")
+        });
         assert_eq!(kept.count(), 1);
         assert!(accept(7, 9, [9; 32]).is_err(), "once is enough");
     }

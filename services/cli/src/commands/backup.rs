@@ -139,7 +139,10 @@ pub async fn backup(context: &Context, arguments: BackupArguments) -> anyhow::Re
                 Ok(_) => {}
                 // Nothing is lost: a base copy has it.
                 Err(BackupFault::Gap(database)) => {
-                    tracing::warn!(database, "commits were overwritten; a new base copy is made");
+                    tracing::warn!(
+                        database,
+                        "commits were overwritten; a new base copy is made"
+                    );
                     break;
                 }
                 Err(fault) => return Err(fault.into()),
@@ -200,7 +203,10 @@ fn installation(arguments: &BackupArguments, config: &Config) -> anyhow::Result<
             let passphrase = passphrase(arguments.passphrase_file.as_deref())?;
             let (vault, file) = Vault::create(passphrase.as_bytes(), Effort::PRODUCTION)?;
             let sealed = vault.seal(SEALED_KEYS, &bundle)?;
-            vec![(SEALED_VAULT.to_owned(), file), (SEALED_KEYS.to_owned(), sealed)]
+            vec![
+                (SEALED_VAULT.to_owned(), file),
+                (SEALED_KEYS.to_owned(), sealed),
+            ]
         }
     };
     Ok(Installation {
@@ -255,7 +261,11 @@ fn verifier(arguments: &RestoreArguments) -> anyhow::Result<Verifier> {
     if let Some(file) = &arguments.anchors {
         let log = Verifier::parse(&Anchors::read(file)?.keys.log_verifier_key)?;
         let origin = log.name().strip_suffix("/log").unwrap_or(log.name());
-        return Ok(Verifier::new(&signer_name(origin), ED25519_NOTE, *log.key())?);
+        return Ok(Verifier::new(
+            &signer_name(origin),
+            ED25519_NOTE,
+            *log.key(),
+        )?);
     }
     // It says itself who made it.
     let file = arguments.backup.join("verifier");
@@ -283,7 +293,10 @@ pub async fn restore(context: &Context, arguments: RestoreArguments) -> anyhow::
     let keys = restore_keys(&arguments);
     // The report stands in the folder: whoever starts the platform next can read it.
     let report = report(&chosen, to, &restored);
-    fs::write(arguments.data.join("restored.json"), format!("{report:#}\n"))?;
+    fs::write(
+        arguments.data.join("restored.json"),
+        format!("{report:#}\n"),
+    )?;
     keys?;
     if context.output.json {
         println!("{report}");
@@ -292,8 +305,10 @@ pub async fn restore(context: &Context, arguments: RestoreArguments) -> anyhow::
             "restored as of {}: {} databases, {} files; the backup's newest point is of {}",
             chosen.time, restored.databases, restored.files, chosen.newest
         );
-        println!("what was lost, by what witnesses saw: sunbid platform check {}",
-            arguments.data.display());
+        println!(
+            "what was lost, by what witnesses saw: sunbid platform check {}",
+            arguments.data.display()
+        );
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 use std::{fs, io, path::Path, sync::Arc};
 
 use anyhow::{Context as _, bail};
-use sunbid_inspection::{Inspected, Knowledge, Report, Stillness, contents, inspect};
+use sunbid_inspection::{Finding, Inspected, Knowledge, Report, Stillness, contents, inspect};
 use sunbid_journal::{DataDir, Journal};
 use sunbid_platform::{Config, serve::SERVICES};
 use sunbid_proofs::Verifier;
@@ -78,8 +78,8 @@ async fn open(data: &Path, config: &Config) -> anyhow::Result<Vec<Inspected>> {
     Ok(databases)
 }
 
-/// Inspects the installation in `data`.
-pub async fn report(data: &Path, config: &Config) -> anyhow::Result<Report> {
+/// Inspects the installation in `data`; `stopped`: it is known to have stopped in order.
+pub async fn report(data: &Path, config: &Config, stopped: bool) -> anyhow::Result<Report> {
     let keys = Keys::open(&data.join("keys"))?;
     let log = Verifier::parse(&keys.log_verifier(&config.origin)?)?;
     let stillness = match fs::read(data.join(STILLNESS)) {
@@ -94,21 +94,28 @@ pub async fn report(data: &Path, config: &Config) -> anyhow::Result<Report> {
         stillness: stillness.as_ref(),
     };
     let databases = open(data, config).await?;
-    let report = inspect(&databases, &knowledge).await;
+    let mut report = inspect(&databases, &knowledge).await;
+    if stopped && stillness.is_none() {
+        report.findings.push(Finding {
+            service: "platform".to_owned(),
+            what: format!("{STILLNESS} is missing, although the platform stopped in order"),
+            by: "what was signed at the stop",
+        });
+    }
     for database in databases {
         database.journal.stop().await;
     }
     Ok(report)
 }
 
-pub async fn check(context: &Context, data: &Path) -> anyhow::Result<()> {
+pub async fn check(context: &Context, data: &Path, expected: bool) -> anyhow::Result<()> {
     let config = Config::read(data)?;
     if config.database.is_some() || config.mutual.is_some() {
         return logs(data, &config).await;
     }
     // Files that somebody writes meanwhile would change under the reader.
     let _lock = DataDir::lock(data, SystemClock.now())?;
-    let report = report(data, &config).await?;
+    let report = report(data, &config, expected).await?;
     let stopped = data.join(STILLNESS).exists();
     if context.output.json {
         let findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
@@ -132,7 +139,11 @@ pub async fn check(context: &Context, data: &Path) -> anyhow::Result<()> {
             report.epochs,
             report.files,
             SERVICES.join(", "),
-            if report.findings.is_empty() { "all verify" } else { "NOT all verify" }
+            if report.findings.is_empty() {
+                "all verify"
+            } else {
+                "NOT all verify"
+            }
         );
         if !stopped {
             println!(

@@ -75,7 +75,11 @@ pub async fn declare(context: &Context, arguments: DeclareLossArguments) -> anyh
          missing, and there is no loss to declare"
     );
     let declaration = LossDeclaration {
-        log: keys.log_signer(&config.origin)?.verifier().name().to_owned(),
+        log: keys
+            .log_signer(&config.origin)?
+            .verifier()
+            .name()
+            .to_owned(),
         restored_size: size,
         restored_root: public_log.root_at(size).await?,
         witnessed_size,
@@ -178,9 +182,17 @@ pub fn accept(
             line.trim().to_owned()
         }
     };
-    let restored = shown.text.lines().find_map(|line| line.strip_prefix("restored "));
-    let size = restored.and_then(|rest| rest.split(' ').next()).unwrap_or_default();
-    ensure!(typed == size, "{typed:?} is not {size:?}: nothing was accepted");
+    let restored = shown
+        .text
+        .lines()
+        .find_map(|line| line.strip_prefix("restored "));
+    let size = restored
+        .and_then(|rest| rest.split(' ').next())
+        .unwrap_or_default();
+    ensure!(
+        typed == size,
+        "{typed:?} is not {size:?}: nothing was accepted"
+    );
     let accepted =
         sunbid_trustee::accept_loss(folder, passphrase.as_bytes(), Effort::PRODUCTION, &note)?;
     tell(context, &accepted);

@@ -55,7 +55,12 @@ pub enum PlatformCommand {
     },
     /// Compute an installation that stands still again from its records: every log, state, read model,
     /// file and the public log; on PostgreSQL, which may be running, the logs.
-    Check { data: PathBuf },
+    Check {
+        data: PathBuf,
+        /// It is known to have stopped in order: what was signed then must be there.
+        #[arg(long)]
+        stopped: bool,
+    },
     /// Declare that records were lost, after a restore or a failure: the public log goes on from where
     /// it is, although witnesses saw more. Writes the signed declaration that each institution has to
     /// accept by hand, and records it. The platform must stand still.
@@ -150,7 +155,9 @@ pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<
             println!("{}", division.out.display());
             Ok(())
         }
-        PlatformCommand::Check { data } => inspection::check(context, &data).await,
+        PlatformCommand::Check { data, stopped } => {
+            inspection::check(context, &data, stopped).await
+        }
         PlatformCommand::DeclareLoss(arguments) => loss::declare(context, arguments).await,
         PlatformCommand::Backup(arguments) => backup::backup(context, arguments).await,
         PlatformCommand::Restore(arguments) => backup::restore(context, arguments).await,
