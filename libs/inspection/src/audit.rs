@@ -146,7 +146,10 @@ async fn public_log(
                 let what = format!("epoch {n} shows a head of log {log} that the log never had");
                 report.add("audit", BY, what);
             }
-            heads.insert(log, (size, root));
+            if heads.insert(log, (size, root)) == Some((size, root)) {
+                let what = format!("epoch {n} shows log {log} anew, which had not changed");
+                report.add("audit", BY, what);
+            }
         }
         let mut blinded: Vec<Hash> = heads
             .iter()
