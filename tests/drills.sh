@@ -12,6 +12,7 @@
 #   failover   the database's server is killed, its standby takes over (needs PostgreSQL)
 #   outage     the platform goes away around deadlines, which move by rule, with notices (needs Python)
 #   fuzz       made-up bytes for every parser, a minute or an hour each (needs a C++ compiler)
+#   tampering  stored state is changed at random; every change is found, or was none
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -12,6 +12,7 @@ mod kill;
 mod outage;
 mod permission;
 mod rush;
+mod tampering;
 
 use std::{future::Future, pin::Pin};
 
@@ -34,6 +35,7 @@ const DRILLS: &[(&str, Drill)] = &[
     ("failover", |form| Box::pin(failover::run(form))),
     ("outage", |form| Box::pin(outage::run(form))),
     ("permission", |form| Box::pin(permission::run(form))),
+    ("tampering", |form| Box::pin(tampering::run(form))),
     ("kill", |form| Box::pin(kill::run(form))),
     ("rush", |form| Box::pin(rush::run(form))),
     ("feed", |form| Box::pin(feed::run(form))),

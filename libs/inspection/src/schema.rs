@@ -1,0 +1,219 @@
+//! The structure of a database: whether SQLite finds it whole, and whether its tables and indexes are
+//! those that the migrations make, no more and no fewer.
+
+use sunbid_journal::{Db, ReadError};
+
+use crate::{Report, literal};
+
+const JOURNAL: [&str; 2] = [
+    include_str!("../../../migrations/journal/0001_journal.sql"),
+    include_str!("../../../migrations/journal/0002_lease.sql"),
+];
+const PUBLIC_LOG: &str = include_str!("../../../migrations/journal/0001_public_log.sql");
+
+/// Every service and the migrations of its own tables.
+pub const SERVICES: &[(&str, &[&str])] = &[
+    (
+        "registry",
+        &[include_str!(
+            "../../../migrations/registry/0001_registry.sql"
+        )],
+    ),
+    (
+        "notice",
+        &[
+            include_str!("../../../migrations/notice/0001_notice.sql"),
+            include_str!("../../../migrations/notice/0002_reservation.sql"),
+        ],
+    ),
+    (
+        "tender",
+        &[include_str!("../../../migrations/tender/0001_tender.sql")],
+    ),
+    (
+        "deposit",
+        &[include_str!("../../../migrations/deposit/0001_deposit.sql")],
+    ),
+    (
+        "bid",
+        &[
+            include_str!("../../../migrations/bid/0001_bid.sql"),
+            include_str!("../../../migrations/bid/0002_unclaimed_uploads.sql"),
+            include_str!("../../../migrations/bid/0003_secret.sql"),
+        ],
+    ),
+    (
+        "opening",
+        &[include_str!("../../../migrations/opening/0001_opening.sql")],
+    ),
+    (
+        "audit",
+        &[include_str!("../../../migrations/audit/0001_audit.sql")],
+    ),
+];
+
+const INTEGRITY: &str = "PRAGMA integrity_check(1)";
+const THERE: &str = "SELECT name FROM sqlite_schema WHERE type = 'table'";
+/// SQLite keeps the statement that made each table and index.
+const STATEMENTS: &str = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL";
+/// The journal's own table of migrations.
+const VERSIONS: &str = "CREATE TABLE schema_version (name TEXT NOT NULL, version BIGINT NOT NULL, \
+     digest BYTEA NOT NULL, PRIMARY KEY (name, version))";
+/// Values of another type than their column's, which SQLite keeps and may read as if they were of it.
+const TYPES: &[(&str, &str)] = &[
+    (
+        "journal",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM journal WHERE typeof(log_id) <> 'blob' \
+         OR typeof(seq) <> 'integer' OR typeof(stream_id) <> 'blob' OR typeof(version) <> 'integer' \
+         OR typeof(at_us) <> 'integer' OR typeof(leaf) <> 'blob' OR typeof(record) <> 'blob' \
+         OR typeof(body) NOT IN ('blob', 'null')",
+    ),
+    (
+        "journal_head",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM journal_head WHERE typeof(log_id) <> 'blob' \
+         OR typeof(scope) <> 'text' OR typeof(size) <> 'integer' OR typeof(frontier) <> 'blob' \
+         OR typeof(root) <> 'blob' OR typeof(last_us) <> 'integer' OR typeof(closed) <> 'integer' \
+         OR closed NOT IN (0, 1)",
+    ),
+    (
+        "stream_state",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM stream_state WHERE typeof(log_id) <> 'blob' \
+         OR typeof(stream_id) <> 'blob' OR typeof(version) <> 'integer'",
+    ),
+    (
+        "consumer_cursor",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM consumer_cursor WHERE typeof(consumer) <> 'text' \
+         OR typeof(log_id) <> 'blob' OR typeof(next_seq) <> 'integer'",
+    ),
+    (
+        "epoch",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM epoch WHERE typeof(n) <> 'integer' \
+         OR typeof(at_us) <> 'integer' OR typeof(root) <> 'blob' OR typeof(checkpoint) <> 'text'",
+    ),
+    (
+        "epoch_head",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM epoch_head WHERE typeof(log_id) <> 'blob' \
+         OR typeof(n) <> 'integer' OR typeof(size) <> 'integer' OR typeof(root) NOT IN ('blob', 'null')",
+    ),
+    (
+        "cosignature",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM cosignature WHERE typeof(witness) <> 'text' \
+         OR typeof(size) <> 'integer' OR typeof(seconds) <> 'integer' OR typeof(line) <> 'text'",
+    ),
+    (
+        "mirror",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM mirror WHERE typeof(service) <> 'text' \
+         OR typeof(log_id) <> 'blob' OR typeof(scope) <> 'text' OR typeof(size) <> 'integer' \
+         OR typeof(frontier) <> 'blob' OR typeof(last_us) <> 'integer' \
+         OR typeof(closed) <> 'integer' OR closed NOT IN (0, 1)",
+    ),
+    (
+        "small_payload",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM small_payload WHERE typeof(root) <> 'blob' \
+         OR typeof(payload) <> 'blob'",
+    ),
+    (
+        "secret",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM secret WHERE typeof(name) <> 'text' \
+         OR typeof(secret) <> 'blob'",
+    ),
+];
+const APPLIED: &str = "SELECT quote(name) || ',' || quote(version) || ',' || quote(digest) \
+     FROM schema_version ORDER BY 1";
+
+/// A statement without comments and spaces.
+fn bare(sql: &str) -> String {
+    let lines = sql
+        .lines()
+        .map(|line| line.split("--").next().unwrap_or_default());
+    lines.flat_map(|line| line.split_whitespace()).collect()
+}
+
+/// What SQLite keeps once these files were applied, bare.
+fn made(files: &[&str]) -> Vec<String> {
+    let mut made: Vec<String> = vec![bare(VERSIONS)];
+    let text: Vec<String> = files
+        .iter()
+        .flat_map(|file| file.lines())
+        .map(|line| line.split("--").next().unwrap_or_default().to_owned())
+        .collect();
+    for statement in text.join("\n").split(';') {
+        let bare = bare(statement);
+        if let Some(rest) = bare.strip_prefix("ALTERTABLE") {
+            // A column added later is put behind the other columns of the first statement.
+            let Some((table, column)) = rest.split_once("ADDCOLUMN") else {
+                continue;
+            };
+            let start = format!("CREATETABLE{table}(");
+            for known in made.iter_mut().filter(|known| known.starts_with(&start)) {
+                let end = known
+                    .find(",PRIMARYKEY(")
+                    .unwrap_or(known.len().saturating_sub(1));
+                known.insert_str(end, &format!(",{column}"));
+            }
+        } else if bare.starts_with("CREATE") {
+            made.push(bare);
+        }
+    }
+    made.sort_unstable();
+    made
+}
+
+pub(crate) async fn check(
+    service: &'static str,
+    db: &Db,
+    report: &mut Report,
+) -> Result<(), ReadError> {
+    const BY: &str = "SQLite's own check and the migrations";
+    for said in literal::rows(db, INTEGRITY).await? {
+        if said != "ok" {
+            report.add(service, BY, said);
+        }
+    }
+    let there = literal::rows(db, THERE).await?;
+    for (table, sql) in TYPES {
+        if there.iter().any(|name| name == table) {
+            for count in literal::rows(db, sql)
+                .await?
+                .iter()
+                .filter(|count| *count != "0")
+            {
+                let what = format!("table {table} has {count} rows with values of a wrong type");
+                report.add(service, BY, what);
+            }
+        }
+    }
+    let own = SERVICES.iter().find(|(name, _)| *name == service);
+    let mut sets: Vec<(&str, Vec<&str>)> = vec![("journal", JOURNAL.to_vec())];
+    if service == "audit" {
+        sets.push(("public_log", vec![PUBLIC_LOG]));
+    }
+    sets.extend(own.map(|(name, files)| (*name, files.to_vec())));
+    let mut files = Vec::new();
+    let mut applied = Vec::new();
+    for (set, own) in &sets {
+        for (version, sql) in (1_i64..).zip(own) {
+            files.push(*sql);
+            let digest = sunbid_proofs::sha256(&[sql.as_bytes()]);
+            let row = [
+                literal::text(set),
+                version.to_string(),
+                literal::blob(&digest),
+            ];
+            applied.push(literal::row(&row));
+        }
+    }
+    let expected = made(&files);
+    let found = literal::rows(db, STATEMENTS).await?;
+    let mut found: Vec<String> = found.iter().map(|sql| bare(sql)).collect();
+    found.sort_unstable();
+    if found != expected {
+        let odd = found.iter().find(|one| !expected.contains(one));
+        let missing = expected.iter().find(|one| !found.contains(one));
+        let what = format!("its schema is another: {odd:?} instead of {missing:?}");
+        report.add(service, BY, what);
+    }
+    let found = literal::rows(db, APPLIED).await?;
+    report.compare(service, "schema_version", &found, &mut applied);
+    Ok(())
+}
