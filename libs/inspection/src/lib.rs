@@ -4,9 +4,11 @@
 
 mod audit;
 mod files;
+mod intake;
 mod literal;
 mod logs;
 mod models;
+mod registry;
 mod schema;
 mod stillness;
 

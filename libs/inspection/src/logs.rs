@@ -9,10 +9,11 @@ use sunbid_contracts::{
     bid::v1::{BiddingClosed, BiddingEnded},
     common::v1::Record,
     opening::v1::SharesRefused,
+    registry::v1::SessionEnded,
 };
 use sunbid_domain::{
     Aggregate, Event,
-    bid::{OwnBid, TenderBox},
+    bid::{Intake, OwnBid, TenderBox},
     deposit::{DepositAccount, Terms},
     notice::{Board, IntentState, Questions},
     opening::SessionState,
@@ -24,6 +25,11 @@ use sunbid_proofs::{Hash, merkle::Frontier};
 use sunbid_terms::Instant;
 
 use crate::{Report, literal};
+
+/// How scopes of access logs begin, which every service has.
+pub(crate) const ACCESS: &str = "access/";
+/// Why a session ended whose refresh token came twice.
+const USED_TWICE: &str = "its refresh token was used twice";
 
 const HEADS: &str = "SELECT log_id, scope, size, closed FROM journal_head ORDER BY log_id";
 const ENTRIES: &str = "SELECT seq, stream_id, at_us, leaf, body FROM journal WHERE log_id = $1 \
@@ -170,7 +176,11 @@ async fn states(
     report: &mut Report,
 ) -> Result<(), ReadError> {
     let mut folded: HashMap<(LogId, StreamId), Vec<String>> = HashMap::new();
-    for (log, read) in logs {
+    // Nobody decides on what access logs hold.
+    let decided = logs
+        .iter()
+        .filter(|(_, read)| !read.scope.starts_with(ACCESS));
+    for (log, read) in decided {
         match service {
             "registry" => {
                 fold::<OrganizationState>(*log, read, &mut folded);
@@ -189,6 +199,7 @@ async fn states(
             "bid" => {
                 fold::<TenderBox>(*log, read, &mut folded);
                 fold::<OwnBid>(*log, read, &mut folded);
+                fold::<Intake>(*log, read, &mut folded);
             }
             "opening" => fold::<SessionState>(*log, read, &mut folded),
             _ => {}
@@ -257,9 +268,12 @@ async fn commands(
                 events.to_string(),
                 first.at.micros().to_string(),
             ]);
-            // A late bid closes the log, a false share is kept; both are refused, not remembered.
-            let refused =
-                first.read::<BiddingClosed>().is_some() || first.read::<SharesRefused>().is_some();
+            // A late bid closes the log, a false share is kept, a refresh token used twice ends its
+            // session; all are refused, not remembered.
+            let used_twice = |ended: SessionEnded| ended.reason == USED_TWICE;
+            let refused = first.read::<BiddingClosed>().is_some()
+                || first.read::<SharesRefused>().is_some()
+                || first.read::<SessionEnded>().is_some_and(used_twice);
             if refused {
                 may_lack.push(row);
             } else {

@@ -18,7 +18,6 @@ use sunbid_contracts::{
         QuestionAsked, QuestionState, TenderNoticePublished,
     },
     opening::v1::OpeningRecordPublished,
-    registry::v1::{OrganizationSuspended, SignedIn, SignedOut, SubjectRevoked},
     tender::v1::CeremonyState,
 };
 use sunbid_domain::{
@@ -26,24 +25,18 @@ use sunbid_domain::{
     deposit::kind_of,
     notice::{Questions, text},
     opening::SessionState,
-    registry::{OrganizationState, SubjectState, organization_of, subject::SESSION_MICROS},
     tender::{Dossier, aggregate::is_public, ceremony::waits_for},
 };
 use sunbid_journal::{LogId, ReadError};
 use sunbid_proofs::sha256;
 
 use crate::{
-    Inspected, Report,
+    Inspected, Report, intake,
     literal::{self, blob, bool, row, text as quoted},
     logs::{Entry, Log},
+    registry,
 };
 
-const ORGANIZATIONS: &str = "SELECT quote(name)||','||quote(state)||','||quote(kinds)||','||\
-     quote(body) FROM organization";
-const SUBJECTS: &str = "SELECT quote(name)||','||quote(organization)||','||quote(fingerprint)\
-     ||','||quote(refused_until_us)||','||quote(body) FROM subject";
-const SESSIONS: &str = "SELECT quote(session_id)||','||quote(subject)||','||quote(organization)\
-     ||','||quote(expire_us)||','||quote(ended) FROM session";
 const NOTICES: &str = "SELECT quote(name)||','||quote(kind)||','||quote(tender)||','||\
      quote(publish_us)||','||quote(search)||','||quote(body) FROM notice";
 const QUESTIONS: &str = "SELECT quote(name)||','||quote(tender)||','||quote(asker)||','||\
@@ -76,9 +69,9 @@ const SECRETS: &str = "SELECT name, secret FROM secret";
 const UPLOADS: &str = "SELECT root, payload_bytes FROM upload WHERE complete = TRUE";
 const CURSORS: &str = "SELECT consumer, log_id, next_seq FROM consumer_cursor";
 
-type Logs = BTreeMap<LogId, Log>;
+pub(crate) type Logs = BTreeMap<LogId, Log>;
 
-fn entries(logs: &Logs) -> impl Iterator<Item = (&Log, &Entry)> {
+pub(crate) fn entries(logs: &Logs) -> impl Iterator<Item = (&Log, &Entry)> {
     let each = logs
         .values()
         .map(|log| log.entries.iter().map(move |entry| (log, entry)));
@@ -94,11 +87,15 @@ pub(crate) async fn check(
     let none = Logs::new();
     let logs = all.get(database.service).unwrap_or(&none);
     let tables: Vec<(&str, &'static str, Vec<String>)> = match database.service {
-        "registry" => registry(logs),
+        "registry" => registry::tables(logs),
         "notice" => notice(logs),
         "tender" => tender(logs),
         "deposit" => deposit(logs, all.get("bid").unwrap_or(&none)),
-        "bid" => bid(logs),
+        "bid" => {
+            let mut tables = bid(logs);
+            tables.extend(intake::tables(logs));
+            tables
+        }
         "opening" => opening(logs),
         _ => Vec::new(),
     };
@@ -107,79 +104,16 @@ pub(crate) async fn check(
         let found = literal::rows(db, sql).await?;
         report.compare(database.service, table, &found, &mut expected);
     }
+    if database.service == "registry" {
+        registry::accounts(database, logs, report).await?;
+    }
     if database.service == "bid" {
+        intake::proof(database, logs, report).await?;
         small_payloads(database, logs, report).await?;
         streams(database, logs, report).await?;
         uploads(database, data, report).await?;
     }
     cursors(database, all, report).await
-}
-
-fn registry(logs: &Logs) -> Vec<(&'static str, &'static str, Vec<String>)> {
-    let (mut organizations, mut subjects, mut sessions) = (Vec::new(), Vec::new(), Vec::new());
-    let signed_in = |entry: &Entry| entry.read::<SignedIn>().map(|_| entry.at.micros());
-    let last = entries(logs)
-        .filter_map(|(_, entry)| signed_in(entry))
-        .max();
-    for log in logs.values() {
-        for own in log.states::<OrganizationState>().into_values() {
-            let Some(own) = own.organization else {
-                continue;
-            };
-            let kinds = own.kinds.iter().filter(|kind| (1..=62).contains(*kind));
-            let kinds = kinds.fold(0_i64, |all, kind| all | 1 << kind);
-            organizations.push(row(&[
-                quoted(&own.name),
-                own.state.to_string(),
-                kinds.to_string(),
-                blob(&own.encode_to_vec()),
-            ]));
-        }
-        for (stream, own) in log.states::<SubjectState>() {
-            let Some(own) = own.subject else { continue };
-            let revoked = log
-                .entries
-                .iter()
-                .find(|entry| entry.stream == stream && entry.read::<SubjectRevoked>().is_some());
-            let until = revoked.map_or(0, |entry| entry.at.plus_micros(SESSION_MICROS).micros());
-            subjects.push(row(&[
-                quoted(&own.name),
-                quoted(organization_of(&own.name).unwrap_or_default()),
-                blob(&sunbid_certificates::fingerprint(&own.certificate)),
-                until.to_string(),
-                blob(&own.encode_to_vec()),
-            ]));
-        }
-        for (at, entry) in log.entries.iter().enumerate() {
-            // Whoever signs in sweeps away what has expired.
-            let Some(begun) = entry.read::<SignedIn>() else {
-                continue;
-            };
-            if last.is_some_and(|last| begun.expire_time_us <= last) {
-                continue;
-            }
-            let ended = log.entries.iter().skip(at).any(|later| {
-                let out = later.read::<SignedOut>();
-                out.is_some_and(|out| out.session_id == begun.session_id)
-                    || later
-                        .read::<SubjectRevoked>()
-                        .is_some_and(|one| one.name == begun.subject)
-                    || later.read::<OrganizationSuspended>().is_some()
-            });
-            sessions.push(row(&[
-                blob(&begun.session_id),
-                quoted(&begun.subject),
-                quoted(organization_of(&begun.subject).unwrap_or_default()),
-                begun.expire_time_us.to_string(),
-                bool(ended),
-            ]));
-        }
-    }
-    vec![
-        ("organization", ORGANIZATIONS, organizations),
-        ("subject", SUBJECTS, subjects),
-        ("session", SESSIONS, sessions),
-    ]
 }
 
 fn notice(logs: &Logs) -> Vec<(&'static str, &'static str, Vec<String>)> {

@@ -15,9 +15,10 @@ const PUBLIC_LOG: &str = include_str!("../../../migrations/journal/0001_public_l
 pub const SERVICES: &[(&str, &[&str])] = &[
     (
         "registry",
-        &[include_str!(
-            "../../../migrations/registry/0001_registry.sql"
-        )],
+        &[
+            include_str!("../../../migrations/registry/0001_registry.sql"),
+            include_str!("../../../migrations/registry/0002_accounts.sql"),
+        ],
     ),
     (
         "notice",
@@ -40,17 +41,24 @@ pub const SERVICES: &[(&str, &[&str])] = &[
             include_str!("../../../migrations/bid/0001_bid.sql"),
             include_str!("../../../migrations/bid/0002_unclaimed_uploads.sql"),
             include_str!("../../../migrations/bid/0003_secret.sql"),
+            include_str!("../../../migrations/bid/0004_intake.sql"),
         ],
     ),
     (
         "opening",
-        &[include_str!("../../../migrations/opening/0001_opening.sql")],
+        &[
+            include_str!("../../../migrations/opening/0001_opening.sql"),
+            include_str!("../../../migrations/opening/0002_holder_seen.sql"),
+        ],
     ),
     (
         "audit",
         &[include_str!("../../../migrations/audit/0001_audit.sql")],
     ),
 ];
+
+/// A migration that stands under another name than its service's: set, version, name.
+const NAMED: &[(&str, i64, &str)] = &[("registry", 2, "accounts")];
 
 const INTEGRITY: &str = "PRAGMA integrity_check(1)";
 const THERE: &str = "SELECT name FROM sqlite_schema WHERE type = 'table'";
@@ -116,6 +124,33 @@ const TYPES: &[(&str, &str)] = &[
         "secret",
         "SELECT CAST(COUNT(*) AS TEXT) FROM secret WHERE typeof(name) <> 'text' \
          OR typeof(secret) <> 'blob'",
+    ),
+    (
+        "intake_proof",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM intake_proof WHERE typeof(name) <> 'text' \
+         OR typeof(at_us) <> 'integer' OR typeof(boot) <> 'text' OR typeof(steady_us) <> 'integer' \
+         OR typeof(beat) <> 'integer'",
+    ),
+    (
+        "intake_outage",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM intake_outage WHERE typeof(settled) <> 'integer' \
+         OR settled NOT IN (0, 1)",
+    ),
+    (
+        "account",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM account WHERE typeof(subject) <> 'text' \
+         OR typeof(version) <> 'integer' OR typeof(password) <> 'text' OR typeof(passkeys) <> 'blob'",
+    ),
+    (
+        "attempt",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM attempt WHERE typeof(account) <> 'blob' \
+         OR typeof(failures) <> 'integer' OR typeof(blocked_until_us) <> 'integer' \
+         OR typeof(last_us) <> 'integer'",
+    ),
+    (
+        "holder_seen",
+        "SELECT CAST(COUNT(*) AS TEXT) FROM holder_seen WHERE typeof(organization) <> 'text' \
+         OR typeof(seen_us) <> 'integer'",
     ),
 ];
 const APPLIED: &str = "SELECT quote(name) || ',' || quote(version) || ',' || quote(digest) \
@@ -195,8 +230,9 @@ pub(crate) async fn check(
         for (version, sql) in (1_i64..).zip(own) {
             files.push(*sql);
             let digest = sunbid_proofs::sha256(&[sql.as_bytes()]);
+            let named = NAMED.iter().find(|one| (one.0, one.1) == (*set, version));
             let row = [
-                literal::text(set),
+                literal::text(named.map_or(*set, |one| one.2)),
                 version.to_string(),
                 literal::blob(&digest),
             ];

@@ -1,5 +1,5 @@
-//! What no record leads to - answers to commands, cursors, cosignatures, uploads - is signed as it
-//! stands when the platform stops, and compared before it starts again. Says nothing of a platform that
+//! What no record leads to - answers to commands, cursors, cosignatures, uploads, secrets of people,
+//! the proof that bids can be taken - is signed as it stands when the platform stops, and compared before it starts again. Says nothing of a platform that
 //! did not stop in order.
 
 use std::collections::BTreeMap;
@@ -50,6 +50,29 @@ const TABLES: &[(&str, &str)] = &[
          || quote(payload_bytes) || quote(committed_bytes) || quote(complete) || quote(file) \
          || quote(claimed) || quote(touched_us) FROM upload \
          ORDER BY organization, tender, lot_id, root",
+    ),
+    (
+        "account",
+        "SELECT quote(subject) || quote(version) || quote(password) || quote(passkeys) FROM account \
+         ORDER BY subject",
+    ),
+    (
+        "attempt",
+        "SELECT quote(account) || quote(failures) || quote(blocked_until_us) || quote(last_us) \
+         FROM attempt ORDER BY account",
+    ),
+    (
+        "intake_proof",
+        "SELECT quote(name) || quote(at_us) || quote(boot) || quote(steady_us) || quote(beat) \
+         FROM intake_proof ORDER BY name",
+    ),
+    (
+        "intake_outage",
+        "SELECT quote(seq) || ',' || quote(settled) FROM intake_outage ORDER BY seq",
+    ),
+    (
+        "holder_seen",
+        "SELECT quote(organization) || quote(seen_us) FROM holder_seen ORDER BY organization",
     ),
 ];
 const THERE: &str = "SELECT name FROM sqlite_schema WHERE type = 'table'";

@@ -90,6 +90,7 @@ pub const EVENTS: &[Row] = &[
     row::<tender_v1::TenderTerminated>,
     row::<tender_v1::TenderClosed>,
     row::<tender_v1::TenderOpened>,
+    row::<audit_v1::LossDeclared>,
 ];
 
 fn row<M: Message + Name>(bytes: &[u8]) -> Event {
