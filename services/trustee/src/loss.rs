@@ -71,7 +71,8 @@ mod tests {
         drop(opened);
         let log = Signer::from_seed("sandbox.test/log", &[5; 32]).unwrap();
         let text = std::fs::read_to_string(path.join("trustee.toml")).unwrap();
-        let text = text.replace(&key, &log.verifier().to_string());
+        let quoted = |key: &str| format!("\"{key}\"");
+        let text = text.replace(&quoted(&key), &quoted(&log.verifier().to_string()));
         std::fs::write(path.join("trustee.toml"), text).unwrap();
         let signer = Signer::from_seed(&signer_name("sandbox.test"), &[5; 32]).unwrap();
         let accept = |restored: u64, witnessed: u64, root: [u8; 32]| {

@@ -188,6 +188,12 @@ fn installation(arguments: &BackupArguments, config: &Config) -> anyhow::Result<
     let mut named: Vec<PathBuf> = Vec::new();
     named.extend(config.tls.iter().map(|tls| tls.key.clone()));
     named.extend(config.database_password_file.clone());
+    named.extend(
+        config
+            .provider
+            .iter()
+            .filter_map(|provider| provider.client_secret_file.clone()),
+    );
     named.retain(|file| file.is_relative());
     let mut files = named.clone();
     for entry in fs::read_dir(data.join(KEYS))? {
