@@ -25,3 +25,14 @@ pub(crate) async fn rows(db: &Db, sql: &'static str) -> Result<Vec<String>, Read
     let rows = db.rows(sql, &[]).await?;
     rows.iter().map(|row| row.text(0)).collect()
 }
+
+const TABLES: &str = "SELECT name FROM sqlite_schema WHERE type = 'table'";
+
+/// The tables that are there: data that an earlier program left do not have the newest yet.
+pub(crate) async fn tables(db: &Db) -> Result<Vec<String>, ReadError> {
+    rows(db, TABLES).await
+}
+
+pub(crate) fn has(tables: &[String], table: &str) -> bool {
+    tables.iter().any(|name| name == table)
+}

@@ -17,7 +17,7 @@ use sunbid_proofs::sha256;
 
 use crate::{
     Inspected, Report,
-    literal::{blob, bool, row, text as quoted},
+    literal::{self, blob, bool, row, text as quoted},
     logs::{Entry, Log},
     models::{Logs, entries},
 };
@@ -163,13 +163,19 @@ fn sessions_of(log: &Log) -> Vec<Session> {
 pub(crate) async fn accounts(
     database: &Inspected,
     logs: &Logs,
+    there: &[String],
     report: &mut Report,
 ) -> Result<(), ReadError> {
     const BY: &str = "accounts against their records";
     let mut people = people(logs);
     // Until something was set there is nothing to keep.
     people.retain(|_, account| account.version > 1);
-    for found in database.journal.db().rows(ACCOUNTS, &[]).await? {
+    let kept = if literal::has(there, "account") {
+        database.journal.db().rows(ACCOUNTS, &[]).await?
+    } else {
+        Vec::new()
+    };
+    for found in kept {
         report.rows += 1;
         let subject = found.text(0)?;
         let fits = people.remove(&subject).is_some_and(|account| {

@@ -75,7 +75,6 @@ const TABLES: &[(&str, &str)] = &[
         "SELECT quote(organization) || quote(seen_us) FROM holder_seen ORDER BY organization",
     ),
 ];
-const THERE: &str = "SELECT name FROM sqlite_schema WHERE type = 'table'";
 
 /// Digests of tables, by "service table".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,10 +82,10 @@ pub struct Stillness(BTreeMap<String, String>);
 
 /// The digests of one service's tables.
 pub async fn contents(db: &Db) -> Result<BTreeMap<&'static str, String>, ReadError> {
-    let there = literal::rows(db, THERE).await?;
+    let there = literal::tables(db).await?;
     let mut digests = BTreeMap::new();
     for (table, sql) in TABLES {
-        if there.iter().any(|name| name == table) {
+        if literal::has(&there, table) {
             let rows = literal::rows(db, sql).await?;
             digests.insert(*table, hex::encode(sha256(&[rows.join("\n").as_bytes()])));
         }
@@ -128,6 +127,14 @@ impl Stillness {
         found: &BTreeMap<&'static str, String>,
         report: &mut Report,
     ) {
+        let signed = self.0.keys().filter_map(|one| one.split_once(' '));
+        for (_, table) in signed.filter(|(own, _)| *own == service) {
+            if !found.contains_key(table) {
+                let what =
+                    format!("table {table} is gone, which was there when the platform stopped");
+                report.add(service, "what was signed at the stop", what);
+            }
+        }
         for (table, digest) in found {
             if self.0.get(&format!("{service} {table}")) != Some(digest) {
                 let what = format!("table {table} is not as it was when the platform stopped");
