@@ -600,7 +600,16 @@ fn another(before: &str, chance: &mut Chance) -> String {
     }
 }
 
-/// All rows of all tables, and the statements that made them.
+/// What SQLite understands of the statements: every column of every table and index.
+const STRUCTURE: &str = "SELECT quote(m.name) || quote(t.name) || quote(t.type) \
+     || quote(t.\"notnull\") || quote(t.dflt_value) || quote(t.pk) || quote(t.hidden) \
+     FROM sqlite_schema m JOIN pragma_table_xinfo(m.name) t \
+     UNION ALL SELECT quote(m.name) || quote(l.name) || quote(l.\"unique\") || quote(l.partial) \
+     || quote(x.name) || quote(x.\"desc\") || quote(x.coll) || quote(x.\"key\") \
+     FROM sqlite_schema m JOIN pragma_index_list(m.name) l JOIN pragma_index_xinfo(l.name) x \
+     ORDER BY 1";
+
+/// All rows of all tables, the statements that made them, and what SQLite understands of those.
 async fn contents(file: &Path) -> anyhow::Result<[u8; 32]> {
     let mut connection = connect(file).await?;
     let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
@@ -612,6 +621,7 @@ async fn contents(file: &Path) -> anyhow::Result<[u8; 32]> {
         .map(|line| line.split("--").next().unwrap_or_default())
         .flat_map(|line| line.split_whitespace().map(str::to_owned))
         .collect();
+    all.extend(texts(&mut connection, STRUCTURE.to_owned()).await?);
     for table in tables(&mut connection).await? {
         let sql = format!("SELECT 'quote(\"' || name || '\")' FROM pragma_table_info('{table}')");
         let columns = texts(&mut connection, sql).await?.join(" || ',' || ");

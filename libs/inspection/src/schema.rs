@@ -156,12 +156,24 @@ const TYPES: &[(&str, &str)] = &[
 const APPLIED: &str = "SELECT quote(name) || ',' || quote(version) || ',' || quote(digest) \
      FROM schema_version ORDER BY 1";
 
-/// A statement without comments and spaces.
+/// A statement word by word, without comments. Single spaces stand between words and signs, so that no
+/// two words are taken for one.
 fn bare(sql: &str) -> String {
     let lines = sql
-        .lines()
+        .split('\n')
         .map(|line| line.split("--").next().unwrap_or_default());
-    lines.flat_map(|line| line.split_whitespace()).collect()
+    let mut text = String::new();
+    for character in lines.flat_map(|line| line.chars().chain(std::iter::once(' '))) {
+        if matches!(character, '(' | ')' | ',') {
+            text.extend([' ', character, ' ']);
+        } else {
+            text.push(character);
+        }
+    }
+    // What SQLite takes for spaces, and nothing else.
+    let words = text.split([' ', '\t', '\n', '\r', '\u{c}']);
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    words.join(" ")
 }
 
 /// What SQLite keeps once these files were applied, bare.
@@ -169,24 +181,24 @@ fn made(files: &[&str]) -> Vec<String> {
     let mut made: Vec<String> = vec![bare(VERSIONS)];
     let text: Vec<String> = files
         .iter()
-        .flat_map(|file| file.lines())
+        .flat_map(|file| file.split('\n'))
         .map(|line| line.split("--").next().unwrap_or_default().to_owned())
         .collect();
     for statement in text.join("\n").split(';') {
         let bare = bare(statement);
-        if let Some(rest) = bare.strip_prefix("ALTERTABLE") {
+        if let Some(rest) = bare.strip_prefix("ALTER TABLE ") {
             // A column added later is put behind the other columns of the first statement.
-            let Some((table, column)) = rest.split_once("ADDCOLUMN") else {
+            let Some((table, column)) = rest.split_once(" ADD COLUMN ") else {
                 continue;
             };
-            let start = format!("CREATETABLE{table}(");
+            let start = format!("CREATE TABLE {table} (");
             for known in made.iter_mut().filter(|known| known.starts_with(&start)) {
                 let end = known
-                    .find(",PRIMARYKEY(")
-                    .unwrap_or(known.len().saturating_sub(1));
-                known.insert_str(end, &format!(",{column}"));
+                    .find(" , PRIMARY KEY (")
+                    .unwrap_or(known.len().saturating_sub(2));
+                known.insert_str(end, &format!(" , {column}"));
             }
-        } else if bare.starts_with("CREATE") {
+        } else if bare.starts_with("CREATE ") {
             made.push(bare);
         }
     }
@@ -255,4 +267,131 @@ pub(crate) async fn check(
         report.add(service, BY, what);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+
+    use super::*;
+
+    /// What SQLite makes of a statement: every column and every indexed column with all that it says of
+    /// them; nothing where it refuses.
+    async fn understood(
+        connection: &mut SqliteConnection,
+        sql: &str,
+        table: Option<&str>,
+    ) -> Option<Vec<String>> {
+        let mut all = Vec::new();
+        let mut transaction = connection.begin().await.unwrap();
+        if let Some(table) = table {
+            let table = AssertSqlSafe(table.to_owned());
+            sqlx::raw_sql(table)
+                .execute(&mut *transaction)
+                .await
+                .unwrap();
+        }
+        let run = AssertSqlSafe(sql.to_owned());
+        let done = sqlx::raw_sql(run).execute(&mut *transaction).await;
+        if done.is_ok() {
+            let structure = "SELECT quote(m.type) || quote(m.name) || quote(m.tbl_name) || quote(t.name) \
+                 || quote(t.type) || quote(t.\"notnull\") || quote(t.dflt_value) || quote(t.pk) \
+                 || quote(t.hidden) FROM sqlite_schema m JOIN pragma_table_xinfo(m.name) t \
+                 UNION ALL SELECT quote(m.name) || quote(l.name) || quote(l.\"unique\") \
+                 || quote(l.partial) || quote(x.name) || quote(x.\"desc\") || quote(x.coll) \
+                 || quote(x.\"key\") FROM sqlite_schema m JOIN pragma_index_list(m.name) l \
+                 JOIN pragma_index_xinfo(l.name) x ORDER BY 1";
+            for row in sqlx::query(structure)
+                .fetch_all(&mut *transaction)
+                .await
+                .unwrap()
+            {
+                all.push(row.get::<String, _>(0));
+            }
+        }
+        transaction.rollback().await.unwrap();
+        done.is_ok().then_some(all)
+    }
+
+    /// A changed byte that the comparison does not see - in a comment, or a space - changes nothing of
+    /// what SQLite understands.
+    #[tokio::test]
+    async fn a_byte_that_is_not_compared_means_nothing() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        // Those that say the most in comments.
+        let files = [
+            JOURNAL[0],
+            include_str!("../../../migrations/registry/0002_accounts.sql"),
+            include_str!("../../../migrations/bid/0004_intake.sql"),
+        ];
+        let (mut tables, mut unseen, mut seen) = (BTreeMap::new(), 0, 0);
+        for file in files {
+            let mut statement = String::new();
+            let mut statements = Vec::new();
+            for line in file.split_inclusive('\n') {
+                statement.push_str(line);
+                if line.trim_end().ends_with(';') {
+                    statements.push(std::mem::take(&mut statement));
+                }
+            }
+            for statement in statements {
+                // SQLite keeps what begins here.
+                let Some(begin) = statement.find("CREATE ") else {
+                    continue;
+                };
+                let statement = statement[begin..].to_owned();
+                let same = bare(&statement);
+                let words: Vec<String> = same.split(' ').map(str::to_owned).collect();
+                let table = match words.first().map(String::as_str) {
+                    Some("CREATE") if words[1] == "TABLE" => {
+                        tables.insert(words[2].clone(), statement.clone());
+                        None
+                    }
+                    Some("CREATE") => {
+                        let on = words.iter().position(|word| word == "ON").unwrap();
+                        Some(tables[&words[on + 1]].clone())
+                    }
+                    _ => continue,
+                };
+                let table = table.as_deref();
+                let whole = understood(&mut connection, &statement, table).await;
+                assert!(whole.is_some(), "{statement}");
+                for (at, _) in statement.bytes().enumerate() {
+                    for by in *b"\n\r\x0b -\0" {
+                        let mut bytes = statement.clone().into_bytes();
+                        bytes[at] = by;
+                        let Ok(changed) = String::from_utf8(bytes) else {
+                            continue;
+                        };
+                        if changed == statement {
+                            continue;
+                        }
+                        if bare(&changed) != same {
+                            seen += 1;
+                            continue;
+                        }
+                        unseen += 1;
+                        let now = understood(&mut connection, &changed, table).await;
+                        assert!(now.is_none() || now == whole, "{changed:?} at {at}");
+                    }
+                }
+            }
+        }
+        assert!(unseen > 500 && seen > 500, "{unseen} {seen}");
+    }
+
+    #[test]
+    fn words_stay_apart_and_columns_added_later_come_behind() {
+        assert_ne!(bare("a BYTEA NOT NULL"), bare("a BYTEA NOTNULL"));
+        assert_ne!(bare("a TEXT"), bare("aTEXT"));
+        assert_eq!(bare("a(b,c) -- d\n"), bare("a (\tb ,\r\nc )"));
+        let made = made(&[
+            "CREATE TABLE t (a TEXT, PRIMARY KEY (a));",
+            "ALTER TABLE t ADD COLUMN b TEXT;\nCREATE TABLE u (a TEXT);\nALTER TABLE u ADD COLUMN c TEXT;",
+        ]);
+        assert!(made.contains(&bare("CREATE TABLE t (a TEXT, b TEXT, PRIMARY KEY (a))")));
+        assert!(made.contains(&bare("CREATE TABLE u (a TEXT, c TEXT)")));
+    }
 }
