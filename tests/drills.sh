@@ -13,6 +13,7 @@
 #   outage     the platform goes away around deadlines, which move by rule, with notices (needs Python)
 #   fuzz       made-up bytes for every parser, a minute or an hour each (needs a C++ compiler)
 #   objects    the object store of payloads and documents is killed, then loses and changes some of them
+#   tampering  stored state is changed at random; every change is found, or was none
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

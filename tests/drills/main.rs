@@ -13,6 +13,7 @@ mod objects;
 mod outage;
 mod permission;
 mod rush;
+mod tampering;
 
 use std::{future::Future, pin::Pin};
 
@@ -36,6 +37,7 @@ const DRILLS: &[(&str, Drill)] = &[
     ("objects", |form| Box::pin(objects::run(form))),
     ("outage", |form| Box::pin(outage::run(form))),
     ("permission", |form| Box::pin(permission::run(form))),
+    ("tampering", |form| Box::pin(tampering::run(form))),
     ("kill", |form| Box::pin(kill::run(form))),
     ("rush", |form| Box::pin(rush::run(form))),
     ("feed", |form| Box::pin(feed::run(form))),

@@ -9,6 +9,7 @@ pub mod cosignature;
 pub mod hash;
 pub mod head_proof;
 pub mod id;
+pub mod loss;
 pub mod merkle;
 pub mod note;
 pub mod receipt;

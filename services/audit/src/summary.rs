@@ -1,7 +1,9 @@
 //! A record of any service in one sentence, for people who read trails.
 
 use prost::Message;
-use sunbid_contracts::{bid, common::v1::Record, deposit, notice, opening, tender};
+use sunbid_contracts::{
+    audit::v1::LossDeclared, bid, common::v1::Record, deposit, notice, opening, tender,
+};
 use sunbid_terms::{Fen, Instant};
 
 /// The sentence in Chinese and in English.
@@ -60,6 +62,12 @@ pub fn of(record: &Record) -> (String, String) {
         "opening.v1.SharesRefused" => opening::v1::SharesRefused::decode(bytes)
             .ok()
             .map(|event| event.reason),
+        "audit.v1.LossDeclared" => LossDeclared::decode(bytes).ok().map(|event| {
+            format!(
+                "{} / {}: {}",
+                event.restored_size, event.witnessed_size, event.reason
+            )
+        }),
         _ => None,
     };
     let (zh, en) = words(name);
@@ -141,6 +149,7 @@ fn words(name: &str) -> (&str, &str) {
         "common.v1.AccessRefused" => ("访问被拒绝", "Call refused"),
         "common.v1.NonPublicRead" => ("读取非公开内容", "Read what is not public"),
         "common.v1.AccessCounted" => ("另计访问次数", "More calls, counted"),
+        "audit.v1.LossDeclared" => ("声明记录丢失", "Loss of records declared"),
         "common.v1.CommandRefused" => ("操作被规则拒绝", "Refused by rule"),
         other => (other, other),
     }

@@ -99,10 +99,10 @@ async fn end_sessions_of(journal: &Journal, subject: &Subject) -> Result<(), Pro
     .reading(&[stream]);
     commit_quietly(journal, step, move |view| {
         let state: SubjectState = load(view, stream)?;
-        let decided = Decided::new().also(store::end_sessions_of_subject(&name));
         match state.end_sessions(REASON, view.now) {
-            None => Ok(decided),
-            Some(ended) => decided
+            None => Ok(Decided::new()),
+            Some(ended) => Decided::new()
+                .also(store::end_sessions_of_subject(&name))
                 .event(stream, &ended)
                 .fold::<SubjectState>(view, stream),
         }

@@ -9,6 +9,7 @@ mod ceremony;
 mod connection;
 mod fault;
 mod folder;
+mod loss;
 mod opening;
 mod shown;
 mod vault;
@@ -23,7 +24,8 @@ pub use behaviour::Behaviour;
 pub use connection::endpoint;
 pub use fault::TrusteeFault;
 pub use folder::{PublicKeys, Settings, forget, initialise, public_keys};
-pub use vault::Effort;
+pub use loss::accept_loss;
+pub use vault::{Effort, Vault};
 
 use connection::Connection;
 use folder::Folder;

@@ -8,7 +8,7 @@ use sunbid_contracts::{
 };
 use sunbid_domain::{
     Aggregate, Event,
-    bid::{OwnBid, TenderBox},
+    bid::{Intake, OwnBid, TenderBox, intake::Gap},
     deposit::{DepositAccount, Terms},
     notice::{Board, IntentState, Questions},
     opening::{LoggedEvent, SessionState, closing},
@@ -90,6 +90,20 @@ pub const EVENTS: &[Row] = &[
     row::<tender_v1::TenderTerminated>,
     row::<tender_v1::TenderClosed>,
     row::<tender_v1::TenderOpened>,
+    row::<audit_v1::LossDeclared>,
+    row::<bid_v1::DeadlineMovedByOutage>,
+    row::<bid_v1::IntakeBegan>,
+    row::<bid_v1::MaintenanceAnnounced>,
+    row::<bid_v1::OutageRecorded>,
+    row::<registry_v1::IdentityLinked>,
+    row::<registry_v1::PasskeyAdded>,
+    row::<registry_v1::PasswordSet>,
+    row::<registry_v1::PersonEnrolled>,
+    row::<registry_v1::PersonReset>,
+    row::<registry_v1::SessionEnded>,
+    row::<registry_v1::SessionRefreshed>,
+    row::<registry_v1::SessionsEnded>,
+    row::<registry_v1::SignInFailed>,
 ];
 
 fn row<M: Message + Name>(bytes: &[u8]) -> Event {
@@ -115,6 +129,7 @@ pub fn run(bytes: &[u8]) {
             own_bid,
             session,
             closed,
+            intake,
         ],
     );
 }
@@ -217,6 +232,17 @@ fn session(bytes: &[u8]) {
     let state: SessionState = folded(bytes);
     let _ = state.seen(at(1000));
     let _ = (state.is_stalled(at(1000)), state.holder_faults(at(1000)));
+}
+
+fn intake(bytes: &[u8]) {
+    let state: Intake = folded(bytes);
+    let gap = Gap {
+        from: at(1),
+        until: at(1000),
+        steady_us: 0,
+        clock_moved_us: 0,
+    };
+    let _ = sunbid_domain::bid::intake::record(&state, &gap, "", 1);
 }
 
 /// A tender's whole bid log, as it is closed.

@@ -125,6 +125,23 @@ pub const REQUESTS: &[Row] = &[
     row::<tender_v1::SuspendTenderRequest>(),
     row::<tender_v1::ResumeTenderRequest>(),
     row::<tender_v1::TerminateTenderRequest>(),
+    row::<audit_v1::ListAccessRequest>(),
+    row::<audit_v1::ListAccessRulesRequest>(),
+    row::<bid_v1::AnnounceMaintenanceRequest>(),
+    row::<bid_v1::ListOutagesRequest>(),
+    row::<registry_v1::BeginPasskeyRegistrationRequest>(),
+    row::<registry_v1::BeginProviderSignInRequest>(),
+    row::<registry_v1::ChangePasswordRequest>(),
+    row::<registry_v1::EnrolPersonRequest>(),
+    row::<registry_v1::FinishPasskeyRegistrationRequest>(),
+    row::<registry_v1::FinishPasskeySignInRequest>(),
+    row::<registry_v1::FinishProviderSignInRequest>(),
+    row::<registry_v1::ListSessionsRequest>(),
+    row::<registry_v1::RefreshSessionRequest>(),
+    row::<registry_v1::ResetPersonRequest>(),
+    row::<registry_v1::RevokeSessionRequest>(),
+    row::<registry_v1::SetPasswordRequest>(),
+    row::<registry_v1::SignInWithPasswordRequest>(),
 ];
 
 const fn row<M: Message + Name + Default + 'static>() -> Row {

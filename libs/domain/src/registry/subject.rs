@@ -421,7 +421,12 @@ impl Aggregate for SubjectState {
                 id: signed_in.session_id,
                 expire_us: signed_in.expire_time_us,
                 method: signed_in.method,
-                begin_us: at.micros(),
+                // Of records that do not say by what, the fold stays the one that was stored.
+                begin_us: if signed_in.method == 0 {
+                    0
+                } else {
+                    at.micros()
+                },
                 refresh_end_us: signed_in.refresh_end_time_us,
                 generation: 0,
             });

@@ -2,11 +2,14 @@
 
 mod account;
 mod audit;
+mod backup;
 pub mod bank;
 pub mod bid;
 mod clock;
 mod deposit;
+pub mod inspection;
 mod intent;
+mod loss;
 mod notice;
 pub mod opening;
 pub mod organization;

@@ -5,18 +5,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use sunbid_certificates::pem;
-use sunbid_journal::{DataDir, Journal};
 use sunbid_platform::{
-    Config, Division, Initialisation, Part, config::Bank, divide, initialise, serve::SERVICES,
+    Division, Initialisation, Part, config::Bank, divide, initialise, serve::SERVICES,
 };
-use sunbid_service::{clock::SystemClock, setting::Database};
-use sunbid_terms::Clock;
 
-use super::{serve, settings::SettingArguments};
-use crate::{context::Context, exit};
+use super::{
+    backup::{self, BackupArguments, RestoreArguments},
+    inspection,
+    loss::{self, DeclareLossArguments},
+    serve,
+    settings::SettingArguments,
+};
+use crate::context::Context;
 
 #[derive(Debug, Subcommand)]
 pub enum PlatformCommand {
@@ -50,8 +53,22 @@ pub enum PlatformCommand {
         #[arg(long, default_value_t = 7701)]
         first_port: u16,
     },
-    /// Recompute every record, root and chain of an installation; on SQLite it must stand still.
-    Check { data: PathBuf },
+    /// Compute an installation that stands still again from its records: every log, state, read model,
+    /// file and the public log; on PostgreSQL, which may be running, the logs.
+    Check {
+        data: PathBuf,
+        /// It is known to have stopped in order: what was signed then must be there.
+        #[arg(long)]
+        stopped: bool,
+    },
+    /// Declare that records were lost, after a restore or a failure: the public log goes on from where
+    /// it is, although witnesses saw more. Writes the signed declaration that each institution has to
+    /// accept by hand, and records it. The platform must stand still.
+    DeclareLoss(DeclareLossArguments),
+    /// Back up an installation on SQLite, running or not; with --follow, every moment of it.
+    Backup(BackupArguments),
+    /// Make an installation from a backup, as it was at any time of it.
+    Restore(RestoreArguments),
 }
 
 #[derive(Debug, Args)]
@@ -127,7 +144,12 @@ pub async fn run(context: &Context, command: PlatformCommand) -> anyhow::Result<
             println!("{}", division.out.display());
             Ok(())
         }
-        PlatformCommand::Check { data } => check(&data).await,
+        PlatformCommand::Check { data, stopped } => {
+            inspection::check(context, &data, stopped).await
+        }
+        PlatformCommand::DeclareLoss(arguments) => loss::declare(context, arguments).await,
+        PlatformCommand::Backup(arguments) => backup::backup(context, arguments).await,
+        PlatformCommand::Restore(arguments) => backup::restore(context, arguments).await,
     }
 }
 
@@ -160,46 +182,4 @@ pub async fn init(arguments: InitArguments) -> anyhow::Result<()> {
     };
     initialise(&arguments.data, with).await?;
     Ok(())
-}
-
-async fn check(data: &Path) -> anyhow::Result<()> {
-    let config = Config::read(data)?;
-    let storage = config.storage(data)?;
-    // Files that somebody writes meanwhile would change under the reader; PostgreSQL shows each log
-    // as it was at one moment.
-    let _lock = match &storage {
-        Database::Embedded => Some(DataDir::lock(data, SystemClock.now())?),
-        Database::Postgres(_) => None,
-    };
-    let mut wrong = false;
-    for service in SERVICES {
-        if matches!(storage, Database::Embedded) {
-            let file = data.join(format!("{service}.db"));
-            if !file.exists() {
-                if config.mutual.is_some() {
-                    continue;
-                }
-                bail!("{} is missing", file.display());
-            }
-        }
-        let db = storage.open(data, service).await?;
-        let journal = Journal::open(db, std::sync::Arc::new(SystemClock)).await?;
-        let report = journal.check().await?;
-        match &report.wrong {
-            None => println!(
-                "{service}: {} records in {} logs verify",
-                report.entries, report.logs
-            ),
-            Some(found) => {
-                wrong = true;
-                println!("{service}: {found:?}");
-            }
-        }
-        journal.stop().await;
-    }
-    if wrong {
-        Err(exit::NotVerified.into())
-    } else {
-        Ok(())
-    }
 }

@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::Args;
 use sunbid_platform::{Config, Part, Platform, divide::FRONT, serve::SERVICES};
 
-use super::settings::SettingArguments;
+use super::{inspection, settings::SettingArguments};
 use crate::{context::Context, process};
 
 #[derive(Debug, Args)]
@@ -51,9 +51,15 @@ pub async fn start(
     let platform = Platform::start(data, &config, sandbox, part).await?;
     // One line on standard output, for people and for scripts that wait for it.
     println!("serving on {}", platform.address());
+    if *part == Part::Whole {
+        inspection::moving(data)?;
+    }
     platform
         .run_until(process::asked_to_stop(), process::asked_to_reload)
         .await?;
+    if *part == Part::Whole {
+        inspection::still(data, &config).await?;
+    }
     if let Some(spans) = spans {
         spans.finish().await;
     }

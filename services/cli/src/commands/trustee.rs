@@ -31,6 +31,20 @@ pub enum TrusteeCommand {
     /// Erase the share of a tender's key, after the time for which it must be kept. What was sealed to
     /// the key and not opened then stays sealed for ever. The daemon must not be running.
     Forget(ForgetArguments),
+    /// Go on witnessing a platform that declared a loss of records, from an older checkpoint than was
+    /// cosigned. The institution's own decision, after it has read the declaration; both are kept. The
+    /// daemon must not be running.
+    AcceptLoss {
+        folder: PathBuf,
+        /// The signed declaration.
+        declaration: PathBuf,
+        /// The size that the log goes on from, as the declaration says, instead of typing it when asked.
+        #[arg(long)]
+        confirm: Option<u64>,
+        /// File with the passphrase; SUNBID_PASSPHRASE where not given.
+        #[arg(long)]
+        passphrase_file: Option<PathBuf>,
+    },
     /// Show the public halves of the keys, to be given when the institution registers.
     Show {
         folder: PathBuf,
@@ -130,6 +144,15 @@ pub async fn run(context: &Context, command: TrusteeCommand) -> anyhow::Result<(
             start(arguments).await
         }
         TrusteeCommand::Forget(arguments) => forget(context, arguments).await,
+        TrusteeCommand::AcceptLoss {
+            folder,
+            declaration,
+            confirm,
+            passphrase_file,
+        } => {
+            let passphrase = passphrase(passphrase_file.as_deref())?;
+            super::loss::accept(context, &folder, &declaration, confirm, &passphrase)
+        }
         TrusteeCommand::Show {
             folder,
             passphrase_file,

@@ -47,7 +47,7 @@ const DAY: i64 = 86_400;
 const LIFETIME_DAYS: i64 = 3 * 365;
 
 /// Passphrase of the trial trustees' files.
-const PASSPHRASE: &str = "a trial passphrase, worth nothing";
+pub const PASSPHRASE: &str = "a trial passphrase, worth nothing";
 
 /// Everything the demonstration runs on.
 pub struct Stage {
