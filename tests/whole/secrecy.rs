@@ -32,7 +32,7 @@ fn supplier(number: usize) -> Part {
 
 /// Samples that follow from the time that passed, and from holders' daemons that come again and again. Their
 /// names and labels are compared, not their values.
-const OF_TIME: [&str; 10] = [
+const OF_TIME: [&str; 9] = [
     "sunbid_up_seconds",
     "sunbid_looked_seconds_ago",
     "sunbid_epoch_age_seconds",

@@ -2,7 +2,7 @@
 //! records speak of are there.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, Read},
     path::Path,
@@ -78,6 +78,7 @@ pub(crate) fn check(
             );
         }
     }
+    let sealed: BTreeSet<Vec<u8>> = report.sealed.values().cloned().collect();
     // Small payloads are in the database, and were compared there.
     for bid in entries("bid")
         .iter()
@@ -87,7 +88,7 @@ pub(crate) fn check(
             let root = &part.payload_root;
             let kept = report.small.contains(root)
                 || report.remote.contains(root)
-                || report.sealed.values().any(|sealed| sealed == root);
+                || sealed.contains(root);
             if !kept {
                 let what = format!("the payload {} is gone", hex::encode(root));
                 report.add("bid", BY, what);
