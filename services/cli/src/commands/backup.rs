@@ -1,5 +1,5 @@
 //! Backing an installation up while it runs, and making an installation again from any point of the
-//! backup. On SQLite; on PostgreSQL its own tools do it (deploy/runbooks/restore.md). Keys leave the
+//! backup. On SQLite; on PostgreSQL its own tools do it (deploy/restore.md). Keys leave the
 //! machine only under a passphrase, or as they are where that is asked for.
 
 use std::{
@@ -98,7 +98,7 @@ pub async fn backup(context: &Context, arguments: BackupArguments) -> anyhow::Re
     ensure!(
         config.database.is_none(),
         "this installation keeps its state in PostgreSQL: back it up with pg_basebackup and \
-         archive_command, and its folder with any tool (deploy/runbooks/restore.md)"
+         archive_command, and its folder with any tool (deploy/restore.md)"
     );
     ensure!(
         config.mutual.is_none(),

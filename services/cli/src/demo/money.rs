@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use sunbid_contracts::deposit::v1::{Deposit, DepositState, GetDepositRequest, OpenDepositRequest};
+use tonic::Code;
 
 use super::{cast::Part, stage::Stage};
 use crate::{
@@ -15,6 +16,10 @@ use crate::{
 /// The account all deposits are kept in.
 pub const TRUST_ACCOUNT: &str = "14060000000000000001";
 pub const TRUST_NAME: &str = "公共资源交易中心保证金专户";
+
+/// How often the platform is asked for what is to come, and the pause between two times.
+const LOOKS: usize = 300;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Opens a deposit account for a lot, pays what is due, and waits until the platform has it.
 pub async fn pay_deposit(
@@ -29,12 +34,16 @@ pub async fn pay_deposit(
         tender: tender.to_owned(),
         lot_id: lot.to_owned(),
     };
-    let deposit = deposits
-        .open_deposit(request)
-        .await?
-        .into_inner()
-        .deposit
-        .unwrap_or_default();
+    // The deposit service learns of a notice a moment after it is published.
+    let mut looks = 0;
+    let opened = loop {
+        match deposits.open_deposit(request.clone()).await {
+            Err(status) if status.code() == Code::NotFound && looks < LOOKS => looks += 1,
+            other => break other?,
+        }
+        tokio::time::sleep(PAUSE).await;
+    };
+    let deposit = opened.into_inner().deposit.unwrap_or_default();
     if deposit.due_fen == 0 {
         return Ok(deposit);
     }
@@ -57,7 +66,7 @@ pub async fn wait_for(
     lot: &str,
     state: DepositState,
 ) -> anyhow::Result<Deposit> {
-    for _ in 0..300 {
+    for _ in 0..LOOKS {
         let mut deposits = stage.of(supplier.profile).await?.deposit();
         let request = GetDepositRequest {
             tender: tender.to_owned(),
@@ -72,7 +81,7 @@ pub async fn wait_for(
         if deposit.state() == state {
             return Ok(deposit);
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(PAUSE).await;
     }
     bail!(
         "the deposit of {} for lot {lot} did not become {}",
