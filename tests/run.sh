@@ -55,5 +55,6 @@ if [[ $what != checks ]]; then
   step "services over PostgreSQL"
   tests/postgres.sh
   step "drills, short form"
-  tests/drills.sh short
+  # All but fuzzing, whose engine is built apart: tests/fuzz.sh. Its corpus is replayed by the tests.
+  tests/drills.sh short failover objects outage permission tampering kill rush feed faults
 fi
